@@ -1,0 +1,124 @@
+"""The search for lanes: for each layer the cheapest folding that is fast enough, all of them within a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+
+from ..quant.graph import QNode
+from .join import JoinFolding
+from .layer import Folding
+from .resources import Device, Resources
+
+FILL = 0.6
+"""The share of the LUTs that a design may fill: beyond it routing takes long, and the clock suffers."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What may be taken of `device`, `reserved` kept free for what else is on the chip."""
+
+    device: Device
+    reserved: Resources
+
+    @property
+    def room(self) -> Resources:
+        """What is left for the layers."""
+        total, kept = self.device.budget, self.reserved
+        return Resources(
+            max(0, int(total.luts * FILL) - kept.luts),
+            max(0, total.ffs - kept.ffs),
+            max(0, total.dsps - kept.dsps),
+            max(0, total.brams - kept.brams),
+        )
+
+    def cost(self, taken: Resources) -> float:
+        """One figure to compare foldings by: the shares of each resource, added up."""
+        room = self.room
+        return sum(getattr(taken, f.name) / max(1, getattr(room, f.name)) for f in fields(Resources))
+
+    def excess(self, taken: Resources) -> list[str]:
+        """Each resource of which more is taken than there is, as text: none, if it fits."""
+        pairs = ((f.name, getattr(taken, f.name), getattr(self.room, f.name)) for f in fields(Resources))
+        return [f"{used} of {room} {name}" for name, used, room in pairs if used > room]
+
+
+class Choice:
+    """One layer and its foldings, with what each takes, worked out once."""
+
+    def __init__(self, node: QNode, foldings: Iterable[Folding], budget: Budget) -> None:
+        self.node = node
+        self.foldings = [(folding, folding.resources(budget.device)) for folding in foldings]
+
+
+Chosen = list[tuple[QNode, JoinFolding, Folding]]
+
+
+def choose(choices: Sequence[Choice], cycles: int, budget: Budget) -> tuple[Chosen, Resources] | None:
+    """The cheapest folding of each layer that takes at most `cycles` an image, and what all take together.
+
+    None if some layer has no such folding. Hard multipliers that are too many become LUTs, where that costs least.
+    The result need not fit the budget.
+    """
+    chosen: Chosen = []
+    lanes = None
+    for choice in choices:
+        best, best_cost = None, float("inf")
+        for folding, taken in choice.foldings:
+            if folding.least_cycles > cycles:
+                continue
+            join = JoinFolding(folding.i, lanes or folding.i_lanes, folding.i_lanes)
+            cost = budget.cost(taken + join.resources())
+            if cost < best_cost:
+                best, best_cost = (choice.node, join, folding), cost
+        if best is None:
+            return None
+        chosen.append(best)
+        lanes = best[2].o_lanes
+    return _within_dsps(chosen, budget)
+
+
+def taken_by(chosen: Chosen, device: Device) -> Resources:
+    """What all layers, their joins and the registers at the end take."""
+    last = chosen[-1][2]
+    end = JoinFolding(last.o, last.o_lanes, last.o_lanes).resources()
+    return sum((join.resources() + folding.resources(device) for _, join, folding in chosen), end)
+
+
+def _within_dsps(chosen: Chosen, budget: Budget) -> tuple[Chosen, Resources]:
+    """Move multipliers into LUTs, the cheapest exchange first, until the hard ones suffice."""
+    chosen = list(chosen)
+    while (taken := taken_by(chosen, budget.device)).dsps > budget.room.dsps:
+        exchanges = []
+        for at, (node, join, folding) in enumerate(chosen):
+            before = folding.resources(budget.device)
+            for instead in folding.in_fabric():
+                after = instead.resources(budget.device)
+                if after.dsps < before.dsps:
+                    price = (after.luts - before.luts) / (before.dsps - after.dsps)
+                    exchanges.append((price, at, (node, join, instead)))
+        if not exchanges:
+            break
+        _, at, exchanged = min(exchanges, key=lambda exchange: exchange[:2])
+        chosen[at] = exchanged
+    return chosen, taken
+
+
+def fastest(choices: Sequence[Choice], budget: Budget) -> Chosen | None:
+    """The choice of fewest cycles that fits the budget; None if none does."""
+    targets = cycle_targets(choices)
+    best: Chosen | None = None
+    low, high = 0, len(targets)
+    while low < high:  # fewer cycles only take more room
+        middle = (low + high) // 2
+        found = choose(choices, targets[middle], budget)
+        if found and not budget.excess(found[1]):
+            best, high = found[0], middle
+        else:
+            low = middle + 1
+    return best
+
+
+def cycle_targets(choices: Sequence[Choice]) -> list[int]:
+    """Every number of cycles that some folding takes, rising: no other can be the slowest layer's."""
+    return sorted({folding.least_cycles for choice in choices for folding, _ in choice.foldings})

@@ -1,0 +1,80 @@
+"""Constants dealt out in turn: the weights, biases and multipliers that a folded layer needs, step by step."""
+
+from collections.abc import Sequence
+
+from amaranth import Module, Shape, Signal
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from .fixed import maximum, minimum
+from .resources import Device, Resources
+
+LOGIC_DEPTH = 32
+"""Up to this many rows a memory is made of LUTs (a LUT holds 16 rows of one bit); a deeper one is block RAM."""
+
+
+class Deal(wiring.Component):
+    """Rows of constants, dealt out one a step, for ever round.
+
+    `rows[r]` lists the `n` integers of `shape` of row `r`. In each cycle in which `step` is high the next row is
+    dealt; it stands in `row` `latency` cycles later. A block RAM gets a second register behind it, since it is slow.
+    """
+
+    def __init__(self, rows: Sequence[Sequence[int]], shape: Shape) -> None:
+        for row in rows:
+            for value in row:
+                if not minimum(shape) <= value <= maximum(shape):
+                    raise ValueError(f"rows must hold integers of {shape!r}, not {value!r}")
+        self.rows = rows
+        self.shape = shape
+        self.latency = latency(len(rows))
+        super().__init__({"step": In(1), "row": Out(data.ArrayLayout(shape, len(rows[0])))})
+
+    def elaborate(self, platform: object) -> Module:
+        """The logic."""
+        m = Module()
+        layout = self.row.shape()
+        if len(self.rows) == 1:
+            m.d.comb += self.row.eq(data.Const(layout, _pack(self.rows[0], self.shape)))
+            return m
+        m.submodules.rom = rom = memory.Memory(
+            shape=len(self.row.as_value()),
+            depth=len(self.rows),
+            init=[_pack(row, self.shape) for row in self.rows],
+            attrs={"rom_style": "block" if in_block(len(self.rows)) else "logic"},
+        )
+        port = rom.read_port()
+        with m.If(self.step):
+            m.d.sync += port.addr.eq(port.addr + 1)
+            with m.If(port.addr == len(self.rows) - 1):
+                m.d.sync += port.addr.eq(0)
+        if self.latency == 1:
+            m.d.comb += self.row.eq(port.data)
+        else:
+            m.d.sync += self.row.eq(port.data)
+        return m
+
+
+def in_block(depth: int) -> bool:
+    """Whether that many rows go to block RAM."""
+    return depth > LOGIC_DEPTH
+
+
+def latency(depth: int) -> int:
+    """Cycles from a step to its row, for that many rows."""
+    return 2 if in_block(depth) else 1
+
+
+def resources(depth: int, width: int, device: Device) -> Resources:
+    """What `depth` rows of `width` bits take."""
+    counter = Resources(luts=2 * depth.bit_length(), ffs=depth.bit_length())
+    if depth == 1:
+        return Resources()
+    if in_block(depth):
+        return counter + Resources(ffs=width, brams=device.brams(depth, width))
+    return counter + Resources(luts=width * -(-depth // 16), ffs=width)
+
+
+def _pack(row: Sequence[int], shape: Shape) -> int:
+    mask = (1 << shape.width) - 1
+    return sum((value & mask) << (shape.width * at) for at, value in enumerate(row))

@@ -1,0 +1,295 @@
+"""Sums of products over a stream, folded onto a MAC array: a dense layer, and the heart of a convolution."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from amaranth import Module, Mux, Shape, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..quant.graph import QNode
+from ..quant.ops.mac import sum_range
+from . import deal, mac, queue
+from .deal import Deal
+from .fixed import maximum, minimum, shape_for, shape_of
+from .mac import MacArray
+from .queue import CreditQueue
+from .requantize import Requantize, Rescale
+from .resources import Device, Resources, adder, register
+from .stream import lanes
+from .timing import Buffer, Peek, Pop, Process, Put
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """What a folded layer computes: `kernel` (k, channels) of integers, then `bias`, `multiplier` and `shift`.
+
+    `i` and `o` are the shapes of its inputs and outputs, `weight` that of the kernel's integers. Word by word, the
+    output is `clamp(round_half_up((x @ kernel + bias) · multiplier · 2^-shift))`.
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray
+    multiplier: np.ndarray
+    shift: int
+    i: Shape
+    weight: Shape
+    o: Shape
+
+    @staticmethod
+    def of(node: QNode) -> "Sums":
+        """Those of an integer layer."""
+        arrays, scalars = node.arrays, node.scalars
+        weight = Shape(scalars["weight_bits"], True)
+        return Sums(
+            arrays["kernel"], arrays["bias"], arrays["multiplier"], scalars["shift"],
+            shape_of(node.i), weight, shape_of(node.o),
+        )  # fmt: skip
+
+    @cached_property
+    def total(self) -> Shape:
+        """A shape that holds every partial sum: from the weights themselves, so it cannot overflow."""
+        low, high = sum_range(self.kernel, minimum(self.i), maximum(self.i))
+        return shape_for(min(low, -1), high)
+
+    @cached_property
+    def rescale(self) -> Rescale:
+        """What follows the sum."""
+        return Rescale(self.bias, self.multiplier, self.shift, self.total, self.o)
+
+
+@dataclass(frozen=True, eq=False)
+class DenseFolding:
+    """How `sums` are folded: `outputs × inputs` multipliers, `inputs` values a word in, `outputs` a word out.
+
+    `mac_dsp` and `rescale_dsp` say whether the multipliers of the array and of the requantizer are hard ones.
+    """
+
+    sums: Sums
+    outputs: int
+    inputs: int
+    mac_dsp: bool = True
+    rescale_dsp: bool = True
+
+    def __post_init__(self) -> None:
+        k, channels = self.sums.kernel.shape
+        if self.outputs < 1 or channels % self.outputs:
+            raise ValueError(f"outputs must divide {channels} channels, not be {self.outputs!r}")
+        if not 1 <= self.inputs <= k:
+            raise ValueError(f"inputs must be from 1 to {k}, not {self.inputs!r}")
+
+    @property
+    def words(self) -> int:
+        """Words that come in for one result: the last is filled up with zeros."""
+        return -(-self.sums.kernel.shape[0] // self.inputs)
+
+    @property
+    def groups(self) -> int:
+        """Words that go out for one result, and steps that each word coming in takes."""
+        return self.sums.kernel.shape[1] // self.outputs
+
+    @property
+    def steps(self) -> int:
+        """Clock cycles that one result takes."""
+        return self.words * self.groups
+
+    @property
+    def sum_latency(self) -> int:
+        """Cycles from the step that completes a sum to the sum."""
+        array = mac.latency(self.sums.i, self.sums.weight, self.inputs)
+        return deal.latency(self.steps) + array + (self.words > 1)
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the step that completes a sum to its integer, before the queue."""
+        return self.sum_latency + self.sums.rescale.latency
+
+    @property
+    def depth(self) -> int:
+        """Room in the queue."""
+        return queue.depth_for(self.latency, self.groups, self.steps)
+
+    @property
+    def multipliers(self) -> int:
+        """Multipliers in the array."""
+        return self.outputs * self.inputs
+
+    @property
+    def memory_bits(self) -> int:
+        """Bits of weights."""
+        return self.steps * self.multipliers * self.sums.weight.width
+
+    @property
+    def i(self) -> Shape:
+        """Shape of an input value."""
+        return self.sums.i
+
+    @property
+    def o(self) -> Shape:
+        """Shape of an output value."""
+        return self.sums.o
+
+    @property
+    def i_lanes(self) -> int:
+        """Values a word in."""
+        return self.inputs
+
+    @property
+    def o_lanes(self) -> int:
+        """Values a word out."""
+        return self.outputs
+
+    @property
+    def least_cycles(self) -> int:
+        """One step a clock."""
+        return self.steps
+
+    def resources(self, device: Device) -> Resources:
+        """What it takes of a chip, estimated."""
+        sums, taken = self.sums, Resources(luts=20, ffs=10)
+        taken += deal.resources(self.steps, self.multipliers * sums.weight.width, device)
+        taken += register(deal.latency(self.steps) * self.inputs * sums.i.width)
+        taken += mac.resources(
+            sums.i, sums.weight, sums.total, device,
+            outputs=self.outputs, inputs=self.inputs, dsp=self.mac_dsp,
+        )  # fmt: skip
+        if self.words > 1:
+            ring = adder(sums.total.width) + register(sums.total.width) * (self.groups - 1)
+            taken += ring * self.outputs
+        taken += sums.rescale.resources(self.outputs, device, dsp=self.rescale_dsp)
+        return taken + queue.resources(self.depth, self.outputs * sums.o.width)
+
+    def timing(self) -> Iterator[Process | Buffer]:
+        """As timed stages."""
+        yield self._steps()
+        yield queue.timing(self.depth, self.latency)
+
+    def _steps(self) -> Process:
+        at = -1
+        while True:
+            for word in range(self.words):
+                offered = yield Peek()
+                for _ in range(self.groups):
+                    at = max(at + 1, offered)
+                    if word == self.words - 1:
+                        at = yield Put(at)
+                yield Pop(at)
+
+    def build(self) -> "Dense":
+        """The component."""
+        return Dense(self)
+
+    def in_fabric(self) -> "Iterator[DenseFolding]":
+        """With the requantizer's multipliers made of LUTs, then the array's as well."""
+        if self.rescale_dsp:
+            yield replace(self, rescale_dsp=False)
+        if self.mac_dsp:
+            yield replace(self, rescale_dsp=False, mac_dsp=False)
+
+
+def foldings(node: QNode) -> Iterator[DenseFolding]:
+    """Every folding of an integer dense layer: its words come from a stream, which they must divide."""
+    for folding in sum_foldings(Sums.of(node)):
+        if len(folding.sums.kernel) % folding.inputs == 0:
+            yield folding
+
+
+def sum_foldings(sums: Sums) -> Iterator[DenseFolding]:
+    """Every folding worth a look: of those that take as many steps, the one with the fewest inputs."""
+    k, channels = sums.kernel.shape
+    for outputs in (n for n in range(1, channels + 1) if channels % n == 0):
+        for words in sorted({-(-k // inputs) for inputs in range(1, k + 1)}):
+            yield DenseFolding(sums, outputs, -(-k // words))
+
+
+class Dense(wiring.Component):
+    """Sums of products over a stream.
+
+    `i` brings `inputs` values a word, `o` takes `outputs` a word. Each word that comes in is held for as many steps
+    as there are groups of outputs; the sums of all groups go round in a ring of registers and leave with the last
+    word. One step a clock, without a pause between results.
+    """
+
+    def __init__(self, folding: DenseFolding) -> None:
+        self.folding = folding
+        sums = folding.sums
+        super().__init__({"i": In(lanes(sums.i, folding.inputs)), "o": Out(lanes(sums.o, folding.outputs))})
+
+    def elaborate(self, platform: object) -> Module:
+        """The logic."""
+        m = Module()
+        folding, sums = self.folding, self.folding.sums
+        outputs, inputs = folding.outputs, folding.inputs
+
+        m.submodules.weights = weights = Deal(self._weight_rows(), sums.weight)
+        m.submodules.array = array = MacArray(
+            sums.i, sums.weight, sums.total, outputs=outputs, inputs=inputs, dsp=folding.mac_dsp
+        )
+        m.submodules.requantize = requantize = Requantize(sums.rescale, outputs, dsp=folding.rescale_dsp)
+        m.submodules.queue = results = CreditQueue(sums.o, outputs, folding.depth)
+
+        # The sequence: one step a clock, as long as there is a word, and room for what the last word gives.
+        group, word = Signal(range(folding.groups)), Signal(range(folding.words))
+        last_group, last_word = group == folding.groups - 1, word == folding.words - 1
+        may_step, step = Signal(), Signal()
+        m.d.comb += [
+            may_step.eq(~last_word | results.free),
+            step.eq(self.i.valid & may_step),
+            self.i.ready.eq(may_step & last_group),
+            results.book.eq(step & last_word),
+            weights.step.eq(step),
+        ]
+        with m.If(step):
+            m.d.sync += group.eq(Mux(last_group, 0, group + 1))
+            with m.If(last_group):
+                m.d.sync += word.eq(Mux(last_word, 0, word + 1))
+
+        # The inputs wait for their weights.
+        x = self.i.payload
+        for at in range(weights.latency):
+            later = Signal.like(x, name=f"x{at}")
+            m.d.sync += later.eq(x)
+            x = later
+        m.d.comb += [array.x.eq(x), array.w.eq(weights.row)]
+
+        # What each step is travels beside it: tag[n] is that of the step n cycles ago.
+        depth = folding.latency + 1
+        valid, first, last = Signal(depth), Signal(depth), Signal(depth)
+        m.d.comb += [valid[0].eq(step), first[0].eq(word == 0), last[0].eq(step & last_word)]
+        m.d.sync += [tag[1:].eq(tag) for tag in (valid, first, last)]
+
+        at = weights.latency + array.latency
+        if folding.words == 1:
+            m.d.comb += requantize.sums.eq(array.sums)
+        else:
+            ring = Signal(data.ArrayLayout(array.sums.shape(), folding.groups))
+            m.d.comb += requantize.sums.eq(ring[folding.groups - 1])
+            with m.If(valid[at]):
+                for group_at in range(folding.groups - 1):
+                    m.d.sync += ring[group_at].eq(ring[group_at + 1])
+                for lane in range(outputs):
+                    so_far = Mux(first[at], 0, ring[0][lane])
+                    m.d.sync += ring[folding.groups - 1][lane].eq(so_far + array.sums[lane])
+
+        m.d.comb += [
+            requantize.announce.eq(last[folding.sum_latency - requantize.lead]),
+            results.word.eq(requantize.o),
+            results.give.eq(last[folding.latency]),
+            self.o.payload.eq(results.o.payload),
+            self.o.valid.eq(results.o.valid),
+            results.o.ready.eq(self.o.ready),
+        ]
+        return m
+
+    def _weight_rows(self) -> list[list[int]]:
+        """One row a step: for each word of inputs, each group of outputs."""
+        folding = self.folding
+        k, channels = folding.sums.kernel.shape
+        kernel = np.zeros((folding.words * folding.inputs, channels), np.int64)
+        kernel[:k] = folding.sums.kernel
+        grid = kernel.reshape(folding.words, folding.inputs, folding.groups, folding.outputs)
+        return grid.transpose(0, 2, 3, 1).reshape(folding.steps, -1).tolist()
+
+

@@ -1,0 +1,88 @@
+"""What stands between two layers: master-slave registers, and a change of lanes where they differ."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import lcm
+
+from amaranth import Module, Shape
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from .resources import Resources
+from .stream import MasterSlave, Narrow, Widen, connect, lanes
+from .timing import Buffer, Process
+
+
+@dataclass(frozen=True)
+class JoinFolding:
+    """Between a layer that gives `i_lanes` values of `shape` a word and one that takes `o_lanes`.
+
+    Where neither divides the other, words are gathered until both do.
+    """
+
+    shape: Shape
+    i_lanes: int
+    o_lanes: int
+
+    @property
+    def widen(self) -> int:
+        """Words in that make one."""
+        return lcm(self.i_lanes, self.o_lanes) // self.i_lanes
+
+    @property
+    def narrow(self) -> int:
+        """Words out that one makes."""
+        return lcm(self.i_lanes, self.o_lanes) // self.o_lanes
+
+    def resources(self) -> Resources:
+        """What it takes of a chip, estimated."""
+        width = self.shape.width
+        taken = Resources(luts=2 * self.i_lanes * width, ffs=2 * self.i_lanes * width + 2)
+        if self.widen > 1:
+            taken += Resources(luts=8, ffs=self.widen * self.i_lanes * width)
+        if self.narrow > 1:
+            taken += Resources(luts=self.narrow * self.o_lanes * width, ffs=self.narrow * self.o_lanes * width)
+        return taken
+
+    def timing(self) -> Iterator[Process | Buffer]:
+        """Its timed twin."""
+        yield MasterSlave.timing()
+        if self.widen > 1:
+            yield Widen.timing(self.widen)
+        if self.narrow > 1:
+            yield Narrow.timing(self.narrow)
+
+    def build(self) -> "Join":
+        """The component."""
+        return Join(self)
+
+
+class Join(wiring.Component):
+    """Master-slave registers, then words gathered and dealt out again as the next layer wants them."""
+
+    def __init__(self, folding: JoinFolding) -> None:
+        self.folding = folding
+        super().__init__(
+            {
+                "i": In(lanes(folding.shape, folding.i_lanes)),
+                "o": Out(lanes(folding.shape, folding.o_lanes)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """The logic."""
+        m = Module()
+        folding = self.folding
+        m.submodules.registers = registers = MasterSlave(folding.shape, folding.i_lanes)
+        connect(m, wiring.flipped(self.i), registers.i)
+        stream, n = registers.o, folding.i_lanes
+        if folding.widen > 1:
+            m.submodules.widen = widen = Widen(folding.shape, n, folding.widen)
+            connect(m, stream, widen.i)
+            stream, n = widen.o, n * folding.widen
+        if folding.narrow > 1:
+            m.submodules.narrow = narrow = Narrow(folding.shape, n, folding.narrow)
+            connect(m, stream, narrow.i)
+            stream = narrow.o
+        connect(m, stream, wiring.flipped(self.o))
+        return m

@@ -1,0 +1,59 @@
+"""What the plan, the pipeline and the tests ask of every layer in hardware."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from amaranth import Shape
+from amaranth.lib import wiring
+
+from .resources import Device, Resources
+from .timing import Buffer, Process
+
+
+class Folding(Protocol):
+    """A layer with its folding chosen: pure data, cheap to make by the hundred; `build` makes the hardware.
+
+    `i` and `o` are the shapes of its values, `i_lanes` and `o_lanes` how many a word holds.
+    """
+
+    @property
+    def i(self) -> Shape:
+        """Shape of an input value."""
+
+    @property
+    def o(self) -> Shape:
+        """Shape of an output value."""
+
+    @property
+    def i_lanes(self) -> int:
+        """Values a word in."""
+
+    @property
+    def o_lanes(self) -> int:
+        """Values a word out."""
+
+    @property
+    def least_cycles(self) -> int:
+        """Clock cycles an image at least: what the search for lanes compares."""
+
+    @property
+    def multipliers(self) -> int:
+        """Multipliers in its array, those of the requantizer apart."""
+
+    @property
+    def memory_bits(self) -> int:
+        """Bits of constants and line buffers."""
+
+    def resources(self, device: Device) -> Resources:
+        """What it takes of a chip, estimated."""
+
+    def timing(self) -> Iterator[Process | Buffer]:
+        """Its timed twin, stage by stage."""
+
+    def build(self) -> wiring.Component:
+        """The component, with streams `i` and `o`."""
+
+    def in_fabric(self) -> Iterator[Folding]:
+        """The same folding with some of its multipliers made of LUTs, the cheapest exchange first."""

@@ -1,0 +1,138 @@
+"""Max-pooling: a sliding window, then a tree of comparisons."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from amaranth import Module, Mux, Shape, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..quant.graph import QNode
+from ..quant.ops.window import Placement
+from . import queue, window
+from .fixed import minimum, shape_of
+from .mac import levels
+from .queue import CreditQueue
+from .resources import Device, Resources
+from .stream import connect, lanes
+from .timing import Buffer, Peek, Pop, Process, Put
+from .window import SlidingWindow
+
+
+@dataclass(frozen=True)
+class MaxPool2DFolding:
+    """Max-pooling of windows at `placement` over values of shape `i`: all channels at once, a window a clock."""
+
+    placement: Placement
+    i: Shape
+    multipliers = 0
+
+    @property
+    def o(self) -> Shape:
+        """Shape of an output value: unchanged."""
+        return self.i
+
+    @property
+    def i_lanes(self) -> int:
+        """All channels of a pixel."""
+        return self.placement.shape[2]
+
+    @property
+    def o_lanes(self) -> int:
+        """All channels of a pixel."""
+        return self.placement.shape[2]
+
+    @property
+    def leaves(self) -> int:
+        """Values compared for each that leaves."""
+        return self.placement.window.kernel[0] * self.placement.window.kernel[1]
+
+    @property
+    def depth(self) -> int:
+        """Room in the queue."""
+        return queue.depth_for(levels(self.leaves), 1, self.placement.window.strides[1])
+
+    @property
+    def least_cycles(self) -> int:
+        """One place of the padded image a clock."""
+        height, width = self.placement.padded
+        return height * width
+
+    @property
+    def memory_bits(self) -> int:
+        """Bits of the line buffer."""
+        return window.line_bits(self.placement, self.i.width)
+
+    def resources(self, device: Device) -> Resources:
+        """What it takes of a chip, estimated."""
+        width = self.i.width
+        comparison = Resources(luts=width + width + width % 2, ffs=width)
+        taken = window.resources(self.placement, width, device)
+        taken += comparison * ((self.leaves - 1) * self.i_lanes)
+        return taken + queue.resources(self.depth, self.o_lanes * width)
+
+    def timing(self) -> Iterator[Process | Buffer]:
+        """Its timed twin."""
+        yield window.timing(self.placement)
+        yield one_a_clock()
+        yield queue.timing(self.depth, levels(self.leaves))
+
+    def build(self) -> "MaxPool2D":
+        """The component."""
+        return MaxPool2D(self)
+
+    def in_fabric(self) -> "Iterator[MaxPool2DFolding]":
+        """There are no multipliers."""
+        return iter(())
+
+
+def foldings(node: QNode) -> Iterator[MaxPool2DFolding]:
+    """The one folding there is."""
+    yield MaxPool2DFolding(node.spec.window.over(node.input_shape), shape_of(node.i))
+
+
+def one_a_clock() -> Process:
+    """Takes a word a clock, each in the cycle in which it sets out."""
+    at = -1
+    while True:
+        at = max(at + 1, (yield Peek()))
+        at = yield Put(at)
+        yield Pop(at)
+
+
+class MaxPool2D(wiring.Component):
+    """The greatest value of each window of each channel, over a stream of pixels. Padding never wins."""
+
+    def __init__(self, folding: MaxPool2DFolding) -> None:
+        self.folding = folding
+        signature = lanes(folding.i, folding.i_lanes)
+        super().__init__({"i": In(signature), "o": Out(signature)})
+
+    def elaborate(self, platform: object) -> Module:
+        """The logic."""
+        m = Module()
+        folding, channels = self.folding, self.folding.i_lanes
+        m.submodules.window = sliding = SlidingWindow(folding.i, folding.placement, minimum(folding.i))
+        m.submodules.queue = results = CreditQueue(folding.o, channels, folding.depth)
+        connect(m, wiring.flipped(self.i), sliding.i)
+        connect(m, results.o, wiring.flipped(self.o))
+
+        depth = levels(folding.leaves)
+        step = Signal(depth + 1)
+        m.d.sync += step[1:].eq(step)
+        m.d.comb += [
+            step[0].eq(sliding.o.valid & results.free),
+            sliding.o.ready.eq(results.free),
+            results.book.eq(sliding.o.valid),
+            results.give.eq(step[depth]),
+        ]
+        for channel in range(channels):
+            values = [sliding.o.payload[leaf * channels + channel] for leaf in range(folding.leaves)]
+            for level in range(depth):
+                later = Signal(data.ArrayLayout(folding.i, -(-len(values) // 2)), name=f"level{level}_{channel}")
+                for at, node in enumerate(later):
+                    pair = values[2 * at : 2 * at + 2]
+                    m.d.sync += node.eq(Mux(pair[0] > pair[-1], pair[0], pair[-1]))
+                values = list(later)
+            m.d.comb += results.word[channel].eq(values[0])
+        return m

@@ -1,0 +1,70 @@
+"""The clock of a design: the board's own, or another made of it by the device's PLL."""
+
+from fractions import Fraction
+
+from amaranth import ClockDomain, ClockSignal, Elaboratable, Module, Signal
+from amaranth.build import Platform
+from amaranth.lib import io
+from amaranth.lib.cdc import ResetSynchronizer
+
+from ...errors import Refusal
+from . import ecp5_pll, ice40_pll
+from .family import family_of
+
+MHZ = 1_000_000
+SETTLING_S = 15e-6  # iCE40 block RAM reads zeros for some 3 µs after configuration: five times that
+
+_FAMILIES = {"ecp5": ecp5_pll, "ice40": ice40_pll}
+
+
+class SystemClock(Elaboratable):
+    """Drives the domain `sync`, which the parent defines, from a board's default clock, in reset until the PLL
+    has locked.
+
+    Parameters: `family`, `"ecp5"` or `"ice40"`; `board_mhz`, the board's clock; `wanted_mhz`, of which the PLL
+    makes the nearest it can without exceeding it; `on_pll_pad`, for iCE40 whether the board's clock enters by the
+    pin that belongs to the PLL (nothing else can use the PLL then).
+
+    `mhz` is the exact frequency. Raises `Refusal` if the PLL cannot come within 10 % of what is wanted.
+    """
+
+    def __init__(
+        self, family: str, board_mhz: Fraction, wanted_mhz: Fraction, *, on_pll_pad: bool = False
+    ) -> None:
+        self.family = family
+        self.on_pll_pad = on_pll_pad
+        # Of two settings with the same frequency the first is kept: the generators give the better one first.
+        self.setting = max(
+            (setting for setting in _FAMILIES[family].settings(board_mhz) if setting.mhz <= wanted_mhz),
+            key=lambda setting: setting.mhz,
+            default=None,
+        )
+        if self.setting is None or self.setting.mhz < wanted_mhz * Fraction(9, 10):
+            nearest = f"the nearest below is {float(self.setting.mhz):g}" if self.setting else "none is as low"
+            raise Refusal(
+                f"the PLL cannot make {float(wanted_mhz):g} MHz of {float(board_mhz):g} MHz: {nearest}"
+            )
+        self.mhz = self.setting.mhz
+
+    def elaborate(self, platform: Platform) -> Module:
+        """The logic."""
+        if family_of(platform) != self.family:
+            raise ValueError(f"platform must be of family {self.family}, not {platform!r}")
+        m = Module()
+        clock, locked = Signal(), Signal()
+        pin = platform.request(platform.default_clk, dir="-")
+        if self.on_pll_pad:
+            m.submodules.pll = self.setting.instance(pin.io, clock, locked, on_pad=True)
+        else:
+            m.submodules.pin = buffer = io.Buffer("i", pin)
+            m.submodules.pll = self.setting.instance(buffer.i, clock, locked)
+
+        m.domains.locked = ClockDomain(local=True)
+        settling = round(SETTLING_S * float(self.mhz) * MHZ)
+        timer = Signal(range(settling + 1))
+        m.d.comb += [ClockSignal("locked").eq(clock), ClockSignal("sync").eq(clock)]
+        m.submodules += ResetSynchronizer(~locked, domain="locked")
+        with m.If(timer != settling):
+            m.d.locked += timer.eq(timer + 1)
+        m.submodules += ResetSynchronizer(timer != settling, domain="sync")
+        return m

@@ -1,0 +1,76 @@
+"""The queue at the end of a pipeline that cannot be halted: room is booked before a word sets out.
+
+A pipeline of multipliers runs best if nothing can stop it: no clock enable reaches over the whole chip. So
+back-pressure acts at its head: a step that will give a word waits until a place in the queue is free.
+"""
+
+from amaranth import Module, ShapeLike, Signal
+from amaranth.lib import fifo, wiring
+from amaranth.lib.wiring import In, Out
+
+from .resources import Resources
+from .stream import lanes
+from .timing import Buffer
+
+LATENCY = 2
+"""Cycles from a word's coming in to its being offered."""
+
+
+class CreditQueue(wiring.Component):
+    """A queue with room for `depth` words (at least 2), on the way or waiting.
+
+    While `free` is high, `book` reserves a place; the word may come any number of cycles later, with `give` high.
+    A place comes free in the cycle after its word was taken.
+    """
+
+    def __init__(self, shape: ShapeLike, n: int, depth: int) -> None:
+        if depth < 2:
+            raise ValueError(f"depth must be at least 2, not {depth!r}")
+        self.depth = depth
+        signature = lanes(shape, n)
+        super().__init__(
+            {
+                "free": Out(1),
+                "book": In(1),
+                "word": In(signature.members["payload"].shape),
+                "give": In(1),
+                "o": Out(signature),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """The logic."""
+        m = Module()
+        m.submodules.fifo = queue = fifo.SyncFIFOBuffered(width=len(self.word.as_value()), depth=self.depth)
+        credits = Signal(range(self.depth + 1), init=self.depth)
+        taken = self.o.valid & self.o.ready
+        m.d.sync += credits.eq(credits + taken - (self.book & self.free))
+        m.d.comb += [
+            self.free.eq(credits != 0),
+            queue.w_data.eq(self.word.as_value()),
+            queue.w_en.eq(self.give),
+            self.o.payload.as_value().eq(queue.r_data),
+            self.o.valid.eq(queue.r_rdy),
+            queue.r_en.eq(self.o.ready),
+        ]
+        return m
+
+
+def timing(depth: int, latency: int) -> Buffer:
+    """A pipeline of `latency` cycles and its queue, as a timed buffer: put when booked."""
+    return Buffer(room=depth, latency=latency + LATENCY)
+
+
+def depth_for(latency: int, burst: int, period: int) -> int:
+    """The least depth that never holds up a pipeline of `latency` cycles which gives `burst` words every `period`.
+
+    That is the most words that can set out before the place of the first comes free again.
+    """
+    window = latency + LATENCY + 1
+    return max(2, burst * (window // period) + min(burst, window % period))
+
+
+def resources(depth: int, width: int) -> Resources:
+    """What the queue takes: LUT memory, a register behind it, pointers and the count of credits."""
+    pointer = depth.bit_length()
+    return Resources(luts=-(-depth // 16) * width + 8 * pointer, ffs=width + 5 * pointer)

@@ -1,0 +1,109 @@
+"""The way in: judges frames, and keeps an image from the pipeline until it is known to be whole."""
+
+from amaranth import Cat, Module, Mux, Shape, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from .frame import CRC, SHORTEST, Kind, Request, bytes_per_value, words_of
+from .slip import Item
+
+
+class Receiver(wiring.Component):
+    """Frame items in; a request for each frame, and the image of each good one, out.
+
+    Every frame but an empty one is reported on `request`, 1 cycle after its end. Once a request of kind IMAGE is
+    taken, the image's words follow on `image`, one a cycle. A frame of which a part arrived before that was over
+    is dropped whole.
+
+    Parameters: `layout`, a word of the pipeline's input; `values` an image. Raises `ValueError` if these make no
+    whole number of words.
+    """
+
+    def __init__(self, layout: data.ArrayLayout, values: int) -> None:
+        self.words = words_of("values", layout, values)
+        self.layout = layout
+        super().__init__(
+            {
+                "i": In(stream.Signature(Item, always_ready=True)),
+                "request": Out(stream.Signature(Request)),
+                "image": Out(stream.Signature(layout)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """The logic."""
+        m = Module()
+        word_bytes = bytes_per_value(self.layout) * self.layout.length
+        image_frame = SHORTEST + word_bytes * self.words  # bytes
+
+        m.submodules.crc = crc = CRC.create()
+        m.submodules.memory = memory = Memory(shape=self.layout.size, depth=self.words, init=[])
+        write, read = memory.write_port(), memory.read_port()
+
+        item = self.i.payload
+        count = Signal(range(image_frame + 2))  # bytes of this frame; stops one above an image's
+        word = Signal(range(self.words + 1))
+        part = Signal(range(word_bytes))
+        gathered = Signal(8 * word_bytes)
+        complete = Cat(gathered[8:], item.byte)  # bytes move down from the top: the first ends up lowest
+        lost = Signal()  # a part of this frame came while nobody listened
+        m.d.comb += [
+            crc.data.eq(item.byte),
+            write.addr.eq(word),
+            write.data.eq(_trim(complete, self.layout)),
+            read.addr.eq(word),
+            self.image.payload.as_value().eq(read.data),
+        ]
+        with m.If(self.i.valid & item.end):
+            m.d.sync += lost.eq(0)
+
+        with m.FSM() as fsm:
+            with m.State("LISTEN"), m.If(self.i.valid & ~lost):
+                with m.If(item.end):
+                    m.d.comb += crc.start.eq(1)
+                    m.d.sync += [count.eq(0), word.eq(0), part.eq(0)]
+                    with m.If(count != 0):
+                        m.d.sync += self.request.payload.kind.eq(_judge(crc.match_detected, count, image_frame))
+                        m.next = "REPORT"
+                with m.Else():
+                    m.d.comb += crc.valid.eq(1)
+                    with m.If(count != image_frame + 1):
+                        m.d.sync += count.eq(count + 1)
+                    with m.If(count == 0):
+                        m.d.sync += self.request.payload.sequence.eq(item.byte)
+                    with m.Elif(word != self.words):
+                        m.d.sync += [gathered.eq(complete), part.eq(part + 1)]
+                        with m.If(part == word_bytes - 1):
+                            m.d.comb += write.en.eq(1)
+                            m.d.sync += [part.eq(0), word.eq(word + 1)]
+            with m.State("REPORT"):
+                m.d.comb += self.request.valid.eq(1)
+                with m.If(self.request.ready):
+                    with m.If(self.request.payload.kind == Kind.IMAGE):
+                        m.next = "FEED"
+                    with m.Else():
+                        m.next = "LISTEN"
+            with m.State("FEED"):
+                m.d.comb += self.image.valid.eq(1)
+                with m.If(self.image.ready):
+                    m.d.comb += read.addr.eq(word + 1)
+                    m.d.sync += word.eq(word + 1)
+                    with m.If(word == self.words - 1):
+                        m.d.sync += word.eq(0)
+                        m.next = "LISTEN"
+        with m.If(~fsm.ongoing("LISTEN") & self.i.valid & ~item.end):
+            m.d.sync += lost.eq(1)
+        return m
+
+
+def _judge(matches: Value, count: Value, image_frame: int) -> Value:
+    whole = Mux(count == image_frame, Kind.IMAGE, Kind.WRONG_LENGTH)
+    return Mux(~matches | (count < SHORTEST), Kind.BROKEN, Mux(count == SHORTEST, Kind.QUERY, whole))
+
+
+def _trim(value: Value, layout: data.ArrayLayout) -> Value:
+    """The lanes of a word, from whole bytes each."""
+    width = Shape.cast(layout.elem_shape).width
+    whole = 8 * bytes_per_value(layout)
+    return Cat(value[lane * whole : lane * whole + width] for lane in range(layout.length))

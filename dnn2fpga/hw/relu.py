@@ -1,0 +1,86 @@
+"""ReLU on its own: the sign decides; no clock is needed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from amaranth import Module, Mux, Shape
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ..quant.graph import QNode
+from .fixed import shape_of
+from .resources import Device, Resources
+from .stream import lanes
+from .timing import Buffer, Process, wire
+
+
+@dataclass(frozen=True)
+class ReLUFolding:
+    """ReLU of `size` values of shape `i` a tensor, `i_lanes` a word."""
+
+    i: Shape
+    i_lanes: int
+    size: int
+    multipliers = 0
+    memory_bits = 0
+
+    @property
+    def o(self) -> Shape:
+        """Shape of an output value: unsigned, the sign bit gone."""
+        return Shape(self.i.width - self.i.signed)
+
+    @property
+    def o_lanes(self) -> int:
+        """As many values a word out as in."""
+        return self.i_lanes
+
+    @property
+    def least_cycles(self) -> int:
+        """One word a clock."""
+        return self.size // self.i_lanes
+
+    def resources(self, device: Device) -> Resources:
+        """What it takes of a chip, estimated."""
+        return Resources(luts=self.i_lanes * self.o.width)
+
+    def timing(self) -> Iterator[Process | Buffer]:
+        """Its timed twin."""
+        yield wire()
+
+    def build(self) -> "ReLU":
+        """The component."""
+        return ReLU(self.i, self.i_lanes)
+
+    def in_fabric(self) -> "Iterator[ReLUFolding]":
+        """There are no multipliers."""
+        return iter(())
+
+
+def foldings(node: QNode) -> Iterator[ReLUFolding]:
+    """As many lanes as the values divide into."""
+    yield from (ReLUFolding(shape_of(node.i), n, size) for n, size in lane_choices(node))
+
+
+def lane_choices(node: QNode) -> Iterator[tuple[int, int]]:
+    """(lanes, values a tensor) for a layer that works value by value: divisors of its channels."""
+    size = 1
+    for axis in node.input_shape:
+        size *= axis
+    channels = node.input_shape[-1]
+    yield from ((n, size) for n in range(1, channels + 1) if channels % n == 0)
+
+
+class ReLU(wiring.Component):
+    """`max(x, 0)` of `n` values of `shape` a word, in the same cycle."""
+
+    def __init__(self, shape: Shape, n: int) -> None:
+        positive = Shape(shape.width - shape.signed)
+        super().__init__({"i": In(lanes(shape, n)), "o": Out(lanes(positive, n))})
+
+    def elaborate(self, platform: object) -> Module:
+        """The logic."""
+        m = Module()
+        m.d.comb += [self.o.valid.eq(self.i.valid), self.i.ready.eq(self.o.ready)]
+        for x, y in zip(self.i.payload, self.o.payload, strict=True):
+            m.d.comb += y.eq(Mux(x < 0, 0, x))
+        return m

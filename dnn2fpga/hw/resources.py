@@ -1,0 +1,51 @@
+"""What a design takes of a chip, and what a chip has."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+BRAM_SHAPES = {
+    "ecp5": ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),  # DP16KD
+    "ice40": ((256, 16), (512, 8), (1024, 4), (2048, 2)),  # SB_RAM40_4K
+}
+"""(words, bits) that one block RAM of each family can hold."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """LUTs (4-input; of an adder, one a bit), flip-flops, hard multipliers and block RAMs."""
+
+    luts: int = 0
+    ffs: int = 0
+    dsps: int = 0
+    brams: int = 0
+
+    def __add__(self, other: Resources) -> Resources:
+        return Resources(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def __mul__(self, count: int) -> Resources:
+        return Resources(*(getattr(self, f.name) * count for f in fields(self)))
+
+
+@dataclass(frozen=True)
+class Device:
+    """A chip: its family ('ecp5' or 'ice40') and what it holds."""
+
+    name: str
+    family: str
+    budget: Resources
+
+    def brams(self, depth: int, width: int) -> int:
+        """Block RAMs that a memory of `depth` words of `width` bits takes."""
+        return min(math.ceil(depth / words) * math.ceil(width / bits) for words, bits in BRAM_SHAPES[self.family])
+
+
+def adder(width: int) -> Resources:
+    """A registered adder: one LUT and one flip-flop a bit; carry chains take an even number of bits."""
+    return Resources(luts=width + width % 2, ffs=width)
+
+
+def register(width: int) -> Resources:
+    """A plain register."""
+    return Resources(ffs=width)

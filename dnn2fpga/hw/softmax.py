@@ -1,0 +1,95 @@
+"""The end of a classifier: its logits as they are, then the index of the greatest."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from amaranth import Module, Mux, Shape, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ..quant.graph import QNode
+from .fixed import minimum, shape_of
+from .resources import Device, Resources
+from .stream import lanes
+from .timing import Buffer, Peek, Pop, Process, Put
+
+
+@dataclass(frozen=True)
+class WinnerFolding:
+    """The winner of `classes` logits of shape `i`, one a word."""
+
+    i: Shape
+    classes: int
+    i_lanes = 1
+    o_lanes = 1
+    multipliers = 0
+    memory_bits = 0
+
+    @property
+    def o(self) -> Shape:
+        """Shape of an output value: unchanged."""
+        return self.i
+
+    @property
+    def least_cycles(self) -> int:
+        """The logits, then the winner."""
+        return self.classes + 1
+
+    def resources(self, device: Device) -> Resources:
+        """What it takes of a chip, estimated."""
+        index = self.classes.bit_length()
+        return Resources(luts=2 * self.i.width + 4 * index, ffs=self.i.width + 2 * index)
+
+    def timing(self) -> Iterator[Process | Buffer]:
+        """Its timed twin."""
+        yield self._words()
+
+    def _words(self) -> Process:
+        at = -1
+        while True:
+            for _ in range(self.classes):
+                at = yield Put(max(at + 1, (yield Peek())))
+                yield Pop(at)
+            at = yield Put(at + 1)
+
+    def build(self) -> "Winner":
+        """The component."""
+        return Winner(self.i, self.classes)
+
+    def in_fabric(self) -> "Iterator[WinnerFolding]":
+        """There are no multipliers."""
+        return iter(())
+
+
+def foldings(node: QNode) -> Iterator[WinnerFolding]:
+    """The one folding there is."""
+    yield WinnerFolding(shape_of(node.i), node.input_shape[0])
+
+
+class Winner(wiring.Component):
+    """Passes `classes` logits of `shape` on as they come, one a word, then gives the index of the greatest.
+
+    Of equal ones the first wins, as in `numpy.argmax`. Logits pass in the same cycle; the winner takes one more.
+    """
+
+    def __init__(self, shape: Shape, classes: int) -> None:
+        self.shape, self.classes = shape, classes
+        super().__init__({"i": In(lanes(shape, 1)), "o": Out(lanes(shape, 1))})
+
+    def elaborate(self, platform: object) -> Module:
+        """The logic."""
+        m = Module()
+        logit = self.i.payload[0]
+        at, winner = Signal(range(self.classes + 1)), Signal(range(self.classes))
+        greatest = Signal(self.shape, init=minimum(self.shape))
+        at_winner = at == self.classes
+        m.d.comb += [
+            self.o.payload[0].eq(Mux(at_winner, winner, logit)),
+            self.o.valid.eq(self.i.valid | at_winner),
+            self.i.ready.eq(self.o.ready & ~at_winner),
+        ]
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += at.eq(Mux(at_winner, 0, at + 1))
+            with m.If(~at_winner & ((at == 0) | (logit > greatest))):
+                m.d.sync += [greatest.eq(logit), winner.eq(at)]
+        return m

@@ -1,0 +1,152 @@
+"""Streams of lanes, and the small components that every pipeline is joined with.
+
+A stream carries tensors in raster order, channels innermost, `n` values (lanes) a word, one tensor after another
+without a gap. The rules are those of `amaranth.lib.stream`: valid never waits for ready, a word once offered stays.
+"""
+
+from amaranth import Cat, Module, Mux, ShapeLike, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .timing import Buffer, Peek, Pop, Process, Put
+
+
+def lanes(shape: ShapeLike, n: int) -> stream.Signature:
+    """The signature of a stream of `n` values of `shape` a word."""
+    return stream.Signature(data.ArrayLayout(shape, n))
+
+
+def connect(m: Module, source: stream.Interface, sink: stream.Interface) -> None:
+    """Join two streams whose payloads have the very same shape.
+
+    `wiring.connect` compares only their widths, so that a signed value would pass for an unsigned one. Raises
+    `TypeError` if the shapes differ.
+    """
+    if source.payload.shape() != sink.payload.shape():
+        raise TypeError(f"cannot join a stream of {source.payload.shape()!r} to one of {sink.payload.shape()!r}")
+    m.d.comb += [
+        sink.payload.eq(source.payload),
+        sink.valid.eq(source.valid),
+        source.ready.eq(sink.ready),
+    ]
+
+
+class MasterSlave(wiring.Component):
+    """Two registers between two layers: the master takes the new word while the slave holds the old for its reader.
+
+    Every output, `i.ready` among them, comes from a register, so no path of logic crosses from layer to layer.
+    Latency 1 cycle, one word a cycle, room for 2 words.
+    """
+
+    def __init__(self, shape: ShapeLike, n: int) -> None:
+        super().__init__({"i": In(lanes(shape, n)), "o": Out(lanes(shape, n))})
+
+    @staticmethod
+    def timing() -> Buffer:
+        """As a timed buffer."""
+        return Buffer(room=2, latency=1)
+
+    def elaborate(self, platform: object) -> Module:
+        """The logic."""
+        m = Module()
+        master = Signal.like(self.i.payload)
+        held = Signal()  # the master holds a word that the slave has no room for yet
+        m.d.comb += self.i.ready.eq(~held)
+        with m.If(~self.o.valid | self.o.ready):
+            m.d.sync += [
+                self.o.payload.eq(Mux(held, master.as_value(), self.i.payload.as_value())),
+                self.o.valid.eq(held | self.i.valid),
+                held.eq(0),
+            ]
+        with m.Elif(self.i.valid):
+            m.d.sync += held.eq(1)
+        with m.If(~held):
+            m.d.sync += master.eq(self.i.payload)
+        return m
+
+
+class Widen(wiring.Component):
+    """Gathers `factor` words of `n` lanes into one, the first in the lowest lanes.
+
+    The word leaves 1 cycle after its last part came; parts come one a cycle, without a pause between words.
+    """
+
+    def __init__(self, shape: ShapeLike, n: int, factor: int) -> None:
+        if factor < 2:
+            raise ValueError(f"factor must be at least 2, not {factor!r}")
+        self.factor = factor
+        super().__init__({"i": In(lanes(shape, n)), "o": Out(lanes(shape, n * factor))})
+
+    @staticmethod
+    def timing(factor: int) -> Process:
+        """As a timed process."""
+        left = came = -1
+        while True:
+            for part in range(factor):
+                offered = yield Peek()
+                came = max(offered, left if part == 0 else came + 1)
+                yield Pop(came)
+            left = yield Put(came + 1)
+
+    def elaborate(self, platform: object) -> Module:
+        """The logic."""
+        m = Module()
+        part = Signal(range(self.factor))
+        m.d.comb += self.i.ready.eq(~self.o.valid | self.o.ready)
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(self.i.valid & self.i.ready):
+            # Parts move down from the top, so that after `factor` of them the first is lowest.
+            width = len(self.i.payload.as_value())
+            kept = self.o.payload.as_value()[width:]
+            m.d.sync += self.o.payload.as_value().eq(Cat(kept, self.i.payload.as_value()))
+            m.d.sync += part.eq(part + 1)
+            with m.If(part == self.factor - 1):
+                m.d.sync += [part.eq(0), self.o.valid.eq(1)]
+        return m
+
+
+class Narrow(wiring.Component):
+    """Deals a word of `n` lanes out as `factor` words of `⌈n / factor⌉`, lowest lanes first, filled up with zeros.
+
+    The first part leaves 1 cycle after the word came; parts follow one a cycle, without a pause between words.
+    `factor` 1 is a register that frees its source while the reader still works.
+    """
+
+    def __init__(self, shape: ShapeLike, n: int, factor: int) -> None:
+        if factor < 1:
+            raise ValueError(f"factor must be at least 1, not {factor!r}")
+        self.factor = factor
+        super().__init__({"i": In(lanes(shape, n)), "o": Out(lanes(shape, -(-n // factor)))})
+
+    @staticmethod
+    def timing(factor: int) -> Process:
+        """As a timed process."""
+        left = -1
+        while True:
+            offered = yield Peek()
+            came = max(offered, left)
+            yield Pop(came)
+            left = came
+            for _ in range(factor):
+                left = yield Put(left + 1)
+
+    def elaborate(self, platform: object) -> Module:
+        """The logic."""
+        m = Module()
+        width = len(self.o.payload.as_value())
+        held = Signal(width * self.factor)
+        valid = Signal()
+        part = Signal(range(self.factor))
+        last = part == self.factor - 1
+        m.d.comb += [
+            self.o.payload.as_value().eq(held[:width]),
+            self.o.valid.eq(valid),
+            self.i.ready.eq(~valid | (last & self.o.ready)),
+        ]
+        with m.If(self.i.ready):
+            m.d.sync += [held.eq(self.i.payload.as_value()), valid.eq(self.i.valid), part.eq(0)]
+        with m.Elif(self.o.ready):
+            m.d.sync += [held.eq(held[width:]), part.eq(part + 1)]
+        return m
+

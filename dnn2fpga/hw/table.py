@@ -1,0 +1,116 @@
+"""tanh, sigmoid, or any function of one value, looked up in a table."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from amaranth import Module, Shape, Signal
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..quant.graph import QNode
+from . import deal, queue
+from .fixed import shape_of
+from .max_pool2d import one_a_clock
+from .queue import CreditQueue
+from .relu import lane_choices
+from .resources import Device, Resources
+from .stream import connect, lanes
+from .timing import Buffer, Process
+
+
+@dataclass(frozen=True, eq=False)
+class TableFolding:
+    """`table` looked up for `size` values of shape `i` a tensor, `i_lanes` a word, a copy of it for every lane."""
+
+    table: np.ndarray
+    i: Shape
+    o: Shape
+    i_lanes: int
+    size: int
+    multipliers = 0
+
+    @property
+    def o_lanes(self) -> int:
+        """As many values a word out as in."""
+        return self.i_lanes
+
+    @property
+    def least_cycles(self) -> int:
+        """One word a clock."""
+        return self.size // self.i_lanes
+
+    @property
+    def memory_bits(self) -> int:
+        """Bits of all copies."""
+        return self.i_lanes * len(self.table) * self.o.width
+
+    @property
+    def depth(self) -> int:
+        """Room in the queue."""
+        return queue.depth_for(Table.latency, 1, 1)
+
+    def resources(self, device: Device) -> Resources:
+        """What it takes of a chip, estimated."""
+        taken = deal.resources(len(self.table), self.o.width, device) * self.i_lanes
+        return taken + queue.resources(self.depth, self.i_lanes * self.o.width)
+
+    def timing(self) -> Iterator[Process | Buffer]:
+        """Its timed twin."""
+        yield one_a_clock()
+        yield queue.timing(self.depth, Table.latency)
+
+    def build(self) -> "Table":
+        """The component."""
+        return Table(self.table.tolist(), self.i, self.o, self.i_lanes)
+
+    def in_fabric(self) -> "Iterator[TableFolding]":
+        """There are no multipliers."""
+        return iter(())
+
+
+def foldings(node: QNode) -> Iterator[TableFolding]:
+    """As many lanes as the values divide into."""
+    for n, size in lane_choices(node):
+        yield TableFolding(node.arrays["table"], shape_of(node.i), shape_of(node.o), n, size)
+
+
+class Table(wiring.Component):
+    """`table[x]` of `n` values of shape `i` a word, a word a clock; negative `x` wrap to the table's end.
+
+    `table` lists 2^width integers of shape `o`. The result sets out 2 cycles after `x` came, and leaves through a
+    queue (`hw/queue.py`).
+    """
+
+    latency = 2
+
+    def __init__(self, table: Sequence[int], i: Shape, o: Shape, n: int) -> None:
+        if len(table) != 1 << i.width:
+            raise ValueError(f"table must hold {1 << i.width} integers for {i!r}, not {len(table)!r}")
+        self.table = table
+        super().__init__({"i": In(lanes(i, n)), "o": Out(lanes(o, n))})
+
+    def elaborate(self, platform: object) -> Module:
+        """The logic."""
+        m = Module()
+        depth = queue.depth_for(self.latency, 1, 1)
+        o = self.o.payload.shape()
+        m.submodules.queue = results = CreditQueue(o.elem_shape, o.length, depth)
+        connect(m, results.o, wiring.flipped(self.o))
+        step = Signal(self.latency + 1)
+        m.d.sync += step[1:].eq(step)
+        m.d.comb += [
+            step[0].eq(self.i.valid & results.free),
+            self.i.ready.eq(results.free),
+            results.book.eq(self.i.valid),
+            results.give.eq(step[self.latency]),
+        ]
+        style = "block" if deal.in_block(len(self.table)) else "logic"
+        for lane, x in enumerate(self.i.payload):
+            m.submodules[f"table{lane}"] = rom = memory.Memory(
+                shape=o.elem_shape, depth=len(self.table), init=self.table, attrs={"rom_style": style}
+            )
+            port = rom.read_port()
+            m.d.comb += port.addr.eq(x)
+            m.d.sync += results.word[lane].eq(port.data)  # block RAM is slow: a second register
+        return m

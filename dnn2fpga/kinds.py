@@ -1,0 +1,56 @@
+"""The table of layer kinds: the one place that sees a kind in every room.
+
+A new kind touches three files: `quant/ops/<kind>.py` (what it computes), `hw/<kind>.py` (the hardware that computes
+it), and a row here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from .hw import conv2d, dense, max_pool2d, relu, softmax, table
+from .hw.layer import Folding
+from .quant.graph import QNode
+from .quant.ops.base import Op
+from .quant.ops.conv2d import Conv2D
+from .quant.ops.dense import Dense
+from .quant.ops.flatten import Flatten
+from .quant.ops.max_pool2d import MaxPool2D
+from .quant.ops.relu import ReLU
+from .quant.ops.softmax import Softmax
+from .quant.ops.table import Sigmoid, Tanh
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One layer kind.
+
+    `keras` is the Keras layer that it reads, None if there is none; `activation` the name of the Keras activation
+    that it is; `foldings` lists the hardware for an integer layer, None if it needs none.
+    """
+
+    spec: type[Op]
+    keras: str | None
+    activation: str | None
+    foldings: Callable[[QNode], Iterable[Folding]] | None
+
+    @property
+    def name(self) -> str:
+        """The name in descriptions and plans."""
+        return self.spec.kind
+
+
+KINDS = (
+    Kind(Conv2D, "Conv2D", None, conv2d.foldings),
+    Kind(MaxPool2D, "MaxPooling2D", None, max_pool2d.foldings),
+    Kind(Dense, "Dense", None, dense.foldings),
+    Kind(Flatten, "Flatten", None, None),
+    Kind(ReLU, "ReLU", "relu", relu.foldings),
+    Kind(Tanh, None, "tanh", table.foldings),
+    Kind(Sigmoid, None, "sigmoid", table.foldings),
+    Kind(Softmax, "Softmax", "softmax", softmax.foldings),
+)
+
+SPECS = {kind.name: kind.spec for kind in KINDS}
+FOLDINGS = {kind.name: kind.foldings for kind in KINDS}

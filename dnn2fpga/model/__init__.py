@@ -1,0 +1,1 @@
+"""Float models: reading them, cleaning them up, keeping them on disk."""

@@ -1,0 +1,119 @@
+"""The integer model: what the hardware must compute, and the reference that computes it in NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import Refusal
+from ..model.graph import Shape
+from .fixed import Format, dequantize, quantize
+
+BATCH = 64
+"""Images worked on at once: large enough for NumPy, small enough to stay in the cache."""
+
+
+@dataclass(frozen=True)
+class QNode:
+    """One integer layer.
+
+    `i` and `o` are the formats of its input and output, `arrays` its integer constants (kernel, bias,
+    multiplier, table), `scalars` its integer parameters (shift).
+    """
+
+    name: str
+    spec: Any  # a quant.ops specification
+    input_shape: Shape
+    output_shape: Shape
+    i: Format
+    o: Format
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    scalars: Mapping[str, int] = field(default_factory=dict)
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        """The layer on a batch of integers `(n, *input_shape)`; gives `(n, *output_shape)` in int64."""
+        return self.spec.run(self, x)
+
+
+@dataclass(frozen=True)
+class QGraph:
+    """A chain of integer layers: the golden reference of every simulation and every board."""
+
+    name: str
+    nodes: tuple[QNode, ...]
+
+    @property
+    def input_shape(self) -> Shape:
+        """The shape of one input tensor."""
+        return self.nodes[0].input_shape
+
+    @property
+    def output_shape(self) -> Shape:
+        """The shape of one output tensor."""
+        return self.nodes[-1].output_shape
+
+    @property
+    def i(self) -> Format:
+        """The format of the input."""
+        return self.nodes[0].i
+
+    @property
+    def o(self) -> Format:
+        """The format of the output."""
+        return self.nodes[-1].o
+
+    def quantize_input(self, x: np.ndarray) -> np.ndarray:
+        """Real inputs `(n, *input_shape)` as the integers that the hardware is fed with."""
+        return quantize(check_batch(x, self.input_shape, "input"), self.i)
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        """Real inputs `(n, *input_shape)` to output integers `(n, *output_shape)`, exact, in int64.
+
+        A model that ends in softmax gives its logits, then the winner's index.
+        """
+        return self.run_integers(self.quantize_input(x))
+
+    def run_integers(self, q: np.ndarray) -> np.ndarray:
+        """The same from input integers."""
+        batches = [self._run_batch(q[at : at + BATCH]) for at in range(0, len(q), BATCH)]
+        return np.concatenate(batches) if batches else np.zeros((0, *self.output_shape), np.int64)
+
+    def _run_batch(self, q: np.ndarray) -> np.ndarray:
+        for node in self.nodes:
+            q = node.run(q)
+        return q
+
+    def trace(self, x: np.ndarray) -> Iterator[tuple[QNode, np.ndarray]]:
+        """Each node with its output integers, for real inputs `x`."""
+        q = self.quantize_input(x)
+        for node in self.nodes:
+            q = node.run(q)
+            yield node, q
+
+    def outputs_to_real(self, q: np.ndarray) -> np.ndarray:
+        """Output integers as the reals they stand for."""
+        return dequantize(q, self.o)
+
+    def classify(self, outputs: np.ndarray) -> np.ndarray:
+        """The winning class of each output `(n, *output_shape)`: the hardware's own where it gives one."""
+        flat = outputs.reshape(len(outputs), -1)
+        return flat[:, -1] if self.nodes[-1].spec.kind == "softmax" else flat.argmax(axis=1)
+
+
+def check_batch(x: np.ndarray, shape: Shape, what: str) -> np.ndarray:
+    """`x` as a batch `(n, *shape)`, a missing channel axis of 1 added. Raises `Refusal` if it cannot be one."""
+    x = np.asarray(x)
+    if not (np.issubdtype(x.dtype, np.number) or x.dtype == bool):
+        raise Refusal(f"{what} must be numbers, not {x.dtype}")
+    if x.ndim == len(shape) and shape[-1] == 1:
+        x = x[..., np.newaxis]
+    if x.shape[1:] != shape:
+        raise Refusal(f"{what} has shape {x.shape}; the model takes (n, {', '.join(map(str, shape))})")
+    if len(x) == 0:
+        raise Refusal(f"{what} is empty; at least one sample is needed")
+    if not np.isfinite(x).all():
+        raise Refusal(f"{what} holds NaN or infinite values; every value must be finite")
+    return x

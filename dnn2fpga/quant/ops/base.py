@@ -1,0 +1,95 @@
+"""What every layer kind answers, with the answers that most of them share."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ...errors import Refusal
+from ...model.graph import Node, Shape, Weights
+from ..fixed import Format
+from ..graph import QNode
+
+LOGIT_BITS = 16
+"""Width of the model's output when its last layer is a sum of products: ties between classes become rare."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the quantizer knows when it reaches a layer.
+
+    `i` is the format that arrives, `low` and `high` the range of real outputs seen in calibration, and
+    `weight_bits`, `activation_bits` the widths that the user chose; `last` says that the output is the
+    model's own (or feeds only the choice of a winner).
+    """
+
+    i: Format
+    input_shape: Shape
+    output_shape: Shape
+    low: float
+    high: float
+    weight_bits: int
+    activation_bits: int
+    last: bool
+
+    @property
+    def output_bits(self) -> int:
+        """Width of the output of a sum of products."""
+        return LOGIT_BITS if self.last else self.activation_bits
+
+
+@dataclass(frozen=True)
+class Op:
+    """A layer kind's specification: its hyperparameters, and what it does in floats and in integers.
+
+    A kind overrides what differs from an identity without weights.
+    """
+
+    kind: ClassVar[str]
+
+    @classmethod
+    def from_keras(cls, config: dict[str, Any], weights: list[np.ndarray]) -> tuple[Op, Weights]:
+        """The specification and weights of a Keras layer. Raises `Refusal` on a setting that is not supported."""
+        return cls(), {}
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """The shape that leaves when `shape` enters. Raises `Refusal` if it cannot enter."""
+        return shape
+
+    def weight_shapes(self, shape: Shape) -> dict[str, Shape]:
+        """The shape that each weight must have when `shape` enters."""
+        return {}
+
+    def input_reach(self, activation_bits: int) -> float:
+        """The magnitude beyond which inputs no longer change the output: calibration clips there."""
+        return math.inf
+
+    def run_float(self, weights: Weights, x: np.ndarray) -> np.ndarray:
+        """The layer in floating point, on a batch."""
+        raise NotImplementedError
+
+    def quantize(self, node: Node, at: Setting) -> QNode:
+        """The integer layer that stands for `node`."""
+        return QNode(node.name, self, at.input_shape, at.output_shape, at.i, at.i)
+
+    def run(self, node: QNode, x: np.ndarray) -> np.ndarray:
+        """The integer layer on a batch of integers."""
+        raise NotImplementedError
+
+
+def refuse_unless(config: dict[str, Any], **supported: Any) -> None:
+    """Refuse a Keras layer whose settings differ from the `supported` ones. Absent settings pass."""
+    for key, value in supported.items():
+        found = config.get(key, value)
+        if isinstance(found, list):
+            found = tuple(found)
+        if found != value:
+            raise Refusal(f"{key}={found!r} is not supported; use {key}={value!r}")
+
+
+def pair(value: Any) -> tuple[int, int]:
+    """Keras's `3` or `[3, 3]` as `(3, 3)`."""
+    return (value, value) if isinstance(value, int) else (int(value[0]), int(value[1]))

@@ -1,0 +1,59 @@
+"""2-D convolution, with an optional fused ReLU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ...model.graph import Node, Shape, Weights
+from ..graph import QNode
+from .base import Op, Setting, refuse_unless
+from .mac import float_mac, quantize_mac, read_weights, run_mac
+from .window import Placement, Window
+
+
+@dataclass(frozen=True)
+class Conv2D(Op):
+    """A convolution of `filters` kernels. Weights: `kernel` (height, width, in, filters) and `bias` (filters)."""
+
+    kind: ClassVar[str] = "conv2d"
+    filters: int
+    window: Window
+    relu: bool = False
+
+    @classmethod
+    def from_keras(cls, config: dict[str, Any], weights: list[np.ndarray]) -> tuple[Op, Weights]:
+        """From a `Conv2D` layer."""
+        refuse_unless(config, dilation_rate=(1, 1), groups=1, data_format="channels_last")
+        return cls(config["filters"], Window.from_keras(config, "kernel_size")), read_weights(weights)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """(height, width, channels) to (down, across, filters)."""
+        return (*self.window.over(shape).count, self.filters)
+
+    def weight_shapes(self, shape: Shape) -> dict[str, Shape]:
+        """(height, width, channels, filters) and (filters,)."""
+        return {"kernel": (*self.window.kernel, shape[2], self.filters), "bias": (self.filters,)}
+
+    def run_float(self, weights: Weights, x: np.ndarray) -> np.ndarray:
+        """In floating point."""
+        return float_mac(weights, self._rows(x), relu=self.relu)
+
+    def quantize(self, node: Node, at: Setting) -> QNode:
+        """Per-channel weights; a fused ReLU makes the output unsigned."""
+        return quantize_mac(node, self, at, relu=self.relu)
+
+    def run(self, node: QNode, x: np.ndarray) -> np.ndarray:
+        """In integers; padding is the integer 0, which is the real 0."""
+        return run_mac(node, self._rows(x.astype(np.float32)))
+
+    def placement(self, shape: Shape) -> Placement:
+        """The window over an input of `shape`."""
+        return self.window.over(shape)
+
+    def _rows(self, x: np.ndarray) -> np.ndarray:
+        """One row of values a window: (n, down, across, k)."""
+        windows = self.window.over(x.shape[1:]).extract(x, 0)
+        return windows.reshape(*windows.shape[:3], -1)

@@ -1,0 +1,50 @@
+"""A fully connected layer, with an optional fused ReLU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ...errors import Refusal
+from ...model.graph import Node, Shape, Weights
+from ..graph import QNode
+from .base import Op, Setting
+from .mac import float_mac, quantize_mac, read_weights, run_mac
+
+
+@dataclass(frozen=True)
+class Dense(Op):
+    """`units` sums over all features. Weights: `kernel` (features, units) and `bias` (units)."""
+
+    kind: ClassVar[str] = "dense"
+    units: int
+    relu: bool = False
+
+    @classmethod
+    def from_keras(cls, config: dict[str, Any], weights: list[np.ndarray]) -> tuple[Op, Weights]:
+        """From a `Dense` layer."""
+        return cls(config["units"]), read_weights(weights)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """(features,) to (units,)."""
+        if len(shape) != 1:
+            raise Refusal(f"Dense takes (features,), not {shape}; put a Flatten before it")
+        return (self.units,)
+
+    def weight_shapes(self, shape: Shape) -> dict[str, Shape]:
+        """(features, units) and (units,)."""
+        return {"kernel": (shape[0], self.units), "bias": (self.units,)}
+
+    def run_float(self, weights: Weights, x: np.ndarray) -> np.ndarray:
+        """In floating point."""
+        return float_mac(weights, x, relu=self.relu)
+
+    def quantize(self, node: Node, at: Setting) -> QNode:
+        """Per-channel weights; a fused ReLU makes the output unsigned."""
+        return quantize_mac(node, self, at, relu=self.relu)
+
+    def run(self, node: QNode, x: np.ndarray) -> np.ndarray:
+        """In integers."""
+        return run_mac(node, x)

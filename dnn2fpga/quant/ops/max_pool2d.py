@@ -1,0 +1,39 @@
+"""Max-pooling: the greatest value of each window, channel by channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ...model.graph import Shape, Weights
+from ..graph import QNode
+from .base import Op, refuse_unless
+from .window import Window
+
+
+@dataclass(frozen=True)
+class MaxPool2D(Op):
+    """The greatest value of each window. Integers keep their format."""
+
+    kind: ClassVar[str] = "max_pool2d"
+    window: Window
+
+    @classmethod
+    def from_keras(cls, config: dict[str, Any], weights: list[np.ndarray]) -> tuple[Op, Weights]:
+        """From a `MaxPooling2D` layer."""
+        refuse_unless(config, data_format="channels_last")
+        return cls(Window.from_keras(config, "pool_size")), {}
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """(height, width, channels) to (down, across, channels)."""
+        return (*self.window.over(shape).count, shape[2])
+
+    def run_float(self, weights: Weights, x: np.ndarray) -> np.ndarray:
+        """In floating point; padding never wins."""
+        return self.window.over(x.shape[1:]).extract(x, -np.inf).max(axis=(3, 4))
+
+    def run(self, node: QNode, x: np.ndarray) -> np.ndarray:
+        """In integers; padding is the format's least value, so it never wins."""
+        return self.window.over(x.shape[1:]).extract(x, node.i.minimum).max(axis=(3, 4))

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnn2fpga.errors import Refusal
+from dnn2fpga.quant.fixed import (
+    MULTIPLIER_BITS,
+    Format,
+    check_bits,
+    dequantize,
+    multiplier_and_shift,
+    quantize,
+    requantize,
+    round_half_up,
+)
+
+
+def exact_round(x: Fraction) -> int:
+    return math.floor(x + Fraction(1, 2))
+
+
+def clamp(value: int, fmt: Format) -> int:
+    return max(fmt.minimum, min(fmt.maximum, value))
+
+
+formats = st.builds(Format, st.integers(2, 16), st.booleans(), st.just(1.0))
+
+
+@pytest.mark.parametrize(
+    ("x", "rounded"),
+    [(0.5, 1), (-0.5, 0), (1.5, 2), (-1.5, -1), (2.5, 3), (-2.5, -2), (0.49, 0), (-0.51, -1), (-0.0, 0)],
+)
+def test_ties_go_up(x, rounded):
+    assert round_half_up(np.array([x])) == [rounded]
+
+
+@pytest.mark.parametrize(
+    "x", [np.nextafter(0.5, 0), -np.nextafter(0.5, 1), 2.0**52 + 1, -(2.0**52) - 1, -1e-300]
+)
+def test_rounding_is_exact_where_adding_a_half_is_not(x):
+    assert round_half_up(np.array([x])) == [exact_round(Fraction(float(x)))]
+
+
+@given(st.floats(-1e15, 1e15))
+def test_rounding_against_fractions(x):
+    assert round_half_up(np.array([x])) == [exact_round(Fraction(x))]
+
+
+@pytest.mark.parametrize(
+    ("fmt", "minimum", "maximum"),
+    [
+        (Format(8, True, 1.0), -128, 127),
+        (Format(8, False, 1.0), 0, 255),
+        (Format(2, True, 1.0), -2, 1),
+        (Format(16, False, 1.0), 0, 65535),
+    ],
+)
+def test_format_limits(fmt, minimum, maximum):
+    assert (fmt.minimum, fmt.maximum) == (minimum, maximum)
+
+
+def test_covering():
+    assert Format.covering(-1.0, 2.0, 8) == Format(8, True, 2 / 127)
+    assert Format.covering(-3.0, 2.0, 8) == Format(8, True, 3 / 127)
+    assert Format.covering(0.0, 2.0, 8) == Format(8, False, 2 / 255)
+    assert Format.covering(-3.0, 2.0, 8, signed=False) == Format(8, False, 2 / 255)
+    assert Format.covering(0.0, 0.0, 8) == Format(8, False, 1.0)
+    assert Format.covering(-3.0, -2.0, 8, signed=False) == Format(8, False, 1.0)
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, math.nan, math.inf])
+def test_scale_must_be_positive_and_finite(scale):
+    with pytest.raises(Refusal, match=r"^a scale must be a positive finite number, not "):
+        Format(8, True, scale)
+
+
+@pytest.mark.parametrize("bits", [1, 17, 8.0, "8"])
+def test_widths_out_of_range(bits):
+    with pytest.raises(Refusal, match=r"^weights must be from 2 to 16 bits, not "):
+        check_bits("weights", bits)
+
+
+@given(formats, st.floats(0.001, 1000), st.lists(st.floats(-1e6, 1e6), min_size=1))
+def test_quantize_saturates_and_is_near(fmt, scale, reals):
+    fmt = Format(fmt.bits, fmt.signed, scale)
+    q = quantize(np.array(reals), fmt)
+    assert q.dtype == np.int64
+    for real, integer in zip(reals, q.tolist(), strict=True):
+        assert integer == clamp(exact_round(Fraction(real / scale)), fmt)
+    assert np.array_equal(quantize(dequantize(q, fmt), fmt), q)
+
+
+@given(
+    st.lists(st.integers(-(2**45), 2**45), min_size=1, max_size=20),
+    st.integers(0, 2**MULTIPLIER_BITS - 1),
+    st.integers(0, 62),
+    formats,
+)
+def test_requantize_against_fractions(accs, multiplier, shift, fmt):
+    q = requantize(np.array(accs), np.array([multiplier]), shift, fmt)
+    assert q.tolist() == [clamp(exact_round(Fraction(acc * multiplier, 1 << shift)), fmt) for acc in accs]
+
+
+def test_requantize_ties_go_up_with_negative_sums():
+    fmt = Format(8, True, 1.0)
+    assert requantize(np.array([-3, -2, -1, 0, 1, 2, 3]), np.array([1]), 1, fmt).tolist() == [
+        -1,
+        -1,
+        0,
+        0,
+        1,
+        1,
+        2,
+    ]
+
+
+def test_requantize_takes_a_multiplier_a_channel():
+    fmt = Format(16, True, 1.0)
+    assert requantize(np.array([[10, 10], [20, -20]]), np.array([1, 3]), 1, fmt).tolist() == [
+        [5, 15],
+        [10, -30],
+    ]
+
+
+@given(st.lists(st.floats(1e-9, 60000), min_size=1, max_size=8))
+def test_multiplier_error_bound(ratios):
+    ratio = np.array(ratios)
+    multiplier, shift = multiplier_and_shift(ratio)
+    assert 0 <= shift <= 62
+    assert (multiplier < 2**MULTIPLIER_BITS).all()
+    for exact, m in zip(ratios, multiplier.tolist(), strict=True):
+        assert abs(Fraction(m, 1 << shift) - Fraction(exact)) <= Fraction(1, 2 << shift) * (
+            1 + Fraction(1, 2**30)
+        )
+    top = int(ratio.argmax())
+    error = abs(Fraction(int(multiplier[top]), 1 << shift) / Fraction(ratios[top]) - 1)
+    assert error <= Fraction(1, 2**15) if shift == 0 else error <= Fraction(1, 2**MULTIPLIER_BITS)
+
+
+def test_ratios_beyond_the_multiplier_are_refused():
+    with pytest.raises(
+        Refusal,
+        match=r"^one step of the sum is worth 70000 steps of the output, which is beyond 65535; use more",
+    ):
+        multiplier_and_shift(np.array([1.0, 70000.0]))

@@ -1,0 +1,220 @@
+"""The integer functions against loops over Python's own integers."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from dnn2fpga.model.graph import Node
+from dnn2fpga.quant.fixed import Format
+from dnn2fpga.quant.graph import QNode
+from dnn2fpga.quant.ops.base import Setting
+from dnn2fpga.quant.ops.conv2d import Conv2D
+from dnn2fpga.quant.ops.dense import Dense
+from dnn2fpga.quant.ops.flatten import Flatten
+from dnn2fpga.quant.ops.mac import sum_range
+from dnn2fpga.quant.ops.max_pool2d import MaxPool2D
+from dnn2fpga.quant.ops.relu import ReLU
+from dnn2fpga.quant.ops.softmax import Softmax
+from dnn2fpga.quant.ops.table import Sigmoid, Tanh
+from dnn2fpga.quant.ops.window import Window
+
+SHAPES = [(5, 5, 1), (7, 4, 3), (4, 9, 2)]
+WINDOWS = [
+    Window(kernel, strides, padding)
+    for kernel, strides, padding in itertools.product(
+        [(1, 1), (3, 3), (2, 3), (4, 1)], [(1, 1), (2, 2), (1, 3), (3, 2)], ["valid", "same"]
+    )
+]
+U8, S8, U16, S16 = (Format(bits, signed, 1.0) for bits in (8, 16) for signed in (False, True))
+
+
+def images(shape, fmt, n=2):
+    rng = np.random.default_rng(sum(shape))
+    x = rng.integers(fmt.minimum, fmt.maximum + 1, (n, *shape))
+    x[0, 0] = fmt.maximum
+    x[1, 0] = fmt.minimum
+    return x
+
+
+def positions(size, kernel, stride, padding):
+    """The first index of each window along an axis, as Keras defines it."""
+    if padding == "valid":
+        return range(0, size - kernel + 1, stride)
+    count = math.ceil(size / stride)
+    before = max((count - 1) * stride + kernel - size, 0) // 2
+    return range(-before, -before + count * stride, stride)
+
+
+def windows(image, window):
+    """What each window of an image (height, width, channels) holds: row, column in it and in the image."""
+    height, width, _ = image.shape
+    (kernel_y, kernel_x), (stride_y, stride_x) = window.kernel, window.strides
+    for top in positions(height, kernel_y, stride_y, window.padding):
+        yield [
+            [
+                (y, x, top + y, left + x)
+                for y in range(kernel_y)
+                for x in range(kernel_x)
+                if 0 <= top + y < height and 0 <= left + x < width
+            ]
+            for left in positions(width, kernel_x, stride_x, window.padding)
+        ]
+
+
+def requantized(acc, multiplier, shift, o):
+    return max(o.minimum, min(o.maximum, math.floor(Fraction(acc * multiplier, 1 << shift) + Fraction(1, 2))))
+
+
+def naive_conv(image, window, kernel, bias, multiplier, shift, o):
+    channels, filters = image.shape[2], len(bias)
+    return [
+        [
+            [
+                requantized(
+                    bias[f]
+                    + sum(
+                        int(image[row, column, c]) * int(kernel[y, x, c, f])
+                        for y, x, row, column in held
+                        for c in range(channels)
+                    ),
+                    multiplier[f], shift, o,
+                )
+                for f in range(filters)
+            ]
+            for held in line
+        ]
+        for line in windows(image, window)
+    ]  # fmt: skip
+
+
+def mac_node(spec, shape, i, o, kernel, seed=0):
+    """An integer layer whose multipliers take the largest sums to about the output's range."""
+    rng = np.random.default_rng(seed)
+    filters = kernel.shape[-1]
+    flat = kernel.reshape(-1, filters)
+    low, high = sum_range(flat, i.minimum, i.maximum)
+    shift = max(max(-low, high, 1).bit_length() + 15 - o.bits, 0)
+    arrays = {
+        "kernel": flat,
+        "bias": rng.integers(low // 2 - 1, high // 2 + 2, filters),
+        "multiplier": rng.integers(1 << 15, 1 << 16, filters),
+    }
+    return QNode("a", spec, shape, spec.output_shape(shape), i, o, arrays, {"shift": shift})
+
+
+def fits(window, shape):
+    return window.padding == "same" or all(k <= s for k, s in zip(window.kernel, shape, strict=False))
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("window", WINDOWS, ids=lambda w: f"{w.kernel}-{w.strides}-{w.padding}")
+def test_conv2d(window, shape):
+    if not fits(window, shape):
+        pytest.skip("the window is larger than the image")
+    kernel = np.random.default_rng(1).integers(-127, 128, (*window.kernel, shape[2], 3))
+    node = mac_node(Conv2D(3, window), shape, S8, U8, kernel)
+    x = images(shape, S8)
+    bias, multiplier = node.arrays["bias"].tolist(), node.arrays["multiplier"].tolist()
+    expected = [naive_conv(image, window, kernel, bias, multiplier, node.scalars["shift"], U8) for image in x]
+    assert node.run(x).tolist() == expected
+    assert node.output_shape == np.shape(expected)[1:]
+
+
+@pytest.mark.parametrize("i", [U8, S8, U16, S16], ids=str)
+@pytest.mark.parametrize("o", [U8, S16], ids=str)
+@pytest.mark.parametrize("weight_max", [1, 127, 32767])
+def test_dense_of_each_width(i, o, weight_max):
+    kernel = np.random.default_rng(2).integers(-weight_max, weight_max + 1, (300, 4))
+    kernel[:, 1] = weight_max
+    kernel[:, 2] = -weight_max
+    node = mac_node(Dense(4), (300,), i, o, kernel)
+    rng = np.random.default_rng(3)
+    x = rng.integers(i.minimum, i.maximum + 1, (4, 300))
+    x[0], x[1] = i.maximum, i.minimum
+    assert node.run(x).tolist() == [
+        [
+            requantized(
+                int(node.arrays["bias"][c]) + sum(a * int(w) for a, w in zip(row, kernel[:, c], strict=True)),
+                int(node.arrays["multiplier"][c]), node.scalars["shift"], o,
+            )
+            for c in range(4)
+        ]
+        for row in x.tolist()
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("k", [519, 521])  # the sum is just below, and just above, the 2^24 of float32
+def test_sums_at_the_edge_of_float32_are_exact(k):
+    kernel = np.full((k, 1), 127)
+    kernel[-1] = 1
+    acc = 255 * 127 * (k - 1) + 255
+    assert acc % 2 == 1
+    assert (acc > 2**24) == (k == 521)
+    arrays = {"kernel": kernel, "bias": np.array([5 - acc]), "multiplier": np.array([1])}
+    node = QNode("a", Dense(1), (k,), (1,), U8, S16, arrays, {"shift": 0})
+    assert node.run(np.full((1, k), 255)).tolist() == [[5]]
+
+
+def test_sum_range_is_reached():
+    kernel = np.array([[3, -1], [-5, 2]])
+    assert sum_range(kernel, 0, 255) == (-5 * 255, 3 * 255)
+    assert sum_range(kernel, -128, 127) == (-128 * 3 - 127 * 5, 127 * 3 + 128 * 5)
+
+
+@pytest.mark.parametrize("i", [U8, S8], ids=str)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("window", WINDOWS, ids=lambda w: f"{w.kernel}-{w.strides}-{w.padding}")
+def test_max_pool2d(window, shape, i):
+    if not fits(window, shape):
+        pytest.skip("the window is larger than the image")
+    spec = MaxPool2D(window)
+    node = QNode("a", spec, shape, spec.output_shape(shape), i, i)
+    x = images(shape, i)
+    expected = [
+        [
+            [
+                [max(int(image[row, column, c]) for _, _, row, column in held) for c in range(shape[2])]
+                for held in line
+            ]
+            for line in windows(image, window)
+        ]
+        for image in x
+    ]
+    assert node.run(x).tolist() == expected
+    assert node.output_shape == np.shape(expected)[1:]
+
+
+def test_relu():
+    node = QNode("a", ReLU(), (3,), (3,), S8, Format(7, False, 1.0))
+    assert node.run(np.array([[-128, 0, 127]])).tolist() == [[0, 0, 127]]
+
+
+def test_flatten_keeps_raster_order():
+    node = QNode("a", Flatten(), (2, 2, 2), (8,), S8, S8)
+    assert node.run(np.arange(8).reshape(1, 2, 2, 2)).tolist() == [list(range(8))]
+
+
+def test_softmax_names_the_first_of_the_greatest():
+    node = QNode("a", Softmax(), (3,), (4,), S8, S8)
+    assert node.run(np.array([[5, -7, 5], [-3, -2, -1]])).tolist() == [[5, -7, 5, 0], [-3, -2, -1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("spec", "function"),
+    [(Tanh(), math.tanh), (Sigmoid(), lambda x: 1 / (1 + math.exp(-x)))],
+    ids=["tanh", "sigmoid"],
+)
+@pytest.mark.parametrize("signed", [False, True])
+def test_tables(spec, function, signed):
+    i = Format(6, signed, 0.2)
+    node = spec.quantize(Node("a", spec), Setting(i, (64,), (64,), -1, 1, 8, 8, last=False))
+    q = np.arange(i.minimum, i.maximum + 1)
+    assert node.run(q[np.newaxis])[0].tolist() == [
+        math.floor(function(v * 0.2) / node.o.scale + 0.5) for v in q.tolist()
+    ]
+    assert len(node.arrays["table"]) == 64
