@@ -96,7 +96,8 @@ def decode_frame(wire: bytes) -> bytes | None:
 class Link:
     """A conversation with a board that holds one design.
 
-    Parameters: `port`, as `open_port` gives; `inputs` and `outputs` of the design; its `design_hash`, 4 bytes.
+    Parameters: `port`, as `open_port` gives; `inputs` and `outputs` of the design; its `design_hash`, 4
+    bytes.
     """
 
     def __init__(self, port: Port, inputs: Tensor, outputs: Tensor, design_hash: bytes) -> None:
@@ -109,8 +110,8 @@ class Link:
     def check_design(self) -> None:
         """Ask the board for its design.
 
-        Raises `Refusal` if it holds another, or speaks another version of the protocol; `Shortfall` if it does
-        not answer.
+        Raises `Refusal` if it holds another, or speaks another version of the protocol; `Shortfall` if it
+        does not answer.
         """
         reply = self._ask(b"")
         version, design_hash = reply[0], reply[1:]
@@ -124,8 +125,8 @@ class Link:
     def infer(self, ints: Sequence[int]) -> tuple[list[int], int]:
         """The outputs for an image, and the clock cycles from its first word in to its last word out.
 
-        Raises `Refusal` for an image that does not fit the design, and `Shortfall` if no attempt of several gets
-        a good answer.
+        Raises `Refusal` for an image that does not fit the design, and `Shortfall` if no attempt of several
+        gets a good answer.
         """
         reply = self._ask(self._inputs.encode(ints))
         return self._outputs.decode(reply[CYCLES_BYTES:]), int.from_bytes(reply[:CYCLES_BYTES], "little")

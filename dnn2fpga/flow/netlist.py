@@ -10,15 +10,12 @@ from amaranth.lib import wiring
 
 from .toolchain import run_yosys
 
-# Attributes that say where in Amaranth a thing came from, which is nothing to the reader of Verilog.
-_PROVENANCE = " ".join(f"-remove {name}" for name in ("src", "generator", "top", "amaranth.*"))
 # As Amaranth itself does it: -nomux and -norom keep the `case` statements, far shorter than what they become.
-_TO_VERILOG = f"""
+_TO_VERILOG = """
 read_rtlil netlist.il
 proc -nomux -norom
 memory_collect
-attrmap {_PROVENANCE}
-attrmap -modattr {_PROVENANCE}
+attrmap -modattr -remove generator -remove top
 write_verilog netlist.v
 """
 

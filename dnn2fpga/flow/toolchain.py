@@ -157,7 +157,7 @@ def _is_recent_yosys(path: str) -> bool:
 
 
 def _share(package: str) -> Path | None:
-    """The folder `share` of a Yosys that is a Python package, found without importing it; None if not installed."""
+    """The folder `share` of a Yosys that comes as a Python package, not imported; None if not installed."""
     spec = importlib.util.find_spec(package)
     return Path(spec.origin).parent / "share" if spec and spec.origin else None
 

@@ -88,11 +88,11 @@ def taken_by(chosen: Chosen, device: Device) -> Resources:
 def _within_dsps(chosen: Chosen, budget: Budget) -> tuple[Chosen, Resources]:
     """Move multipliers into LUTs, the cheapest exchange first, until the hard ones suffice."""
     chosen = list(chosen)
-    while (taken := taken_by(chosen, budget.device)).dsps > budget.room.dsps:
+    while (excess := (taken := taken_by(chosen, budget.device)).dsps - budget.room.dsps) > 0:
         exchanges = []
         for at, (node, join, folding) in enumerate(chosen):
             before = folding.resources(budget.device)
-            for instead in folding.in_fabric():
+            for instead in folding.with_fewer_dsps(excess):
                 after = instead.resources(budget.device)
                 if after.dsps < before.dsps:
                     price = (after.luts - before.luts) / (before.dsps - after.dsps)

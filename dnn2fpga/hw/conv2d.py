@@ -79,9 +79,9 @@ class Conv2DFolding:
         """The component."""
         return Conv2D(self)
 
-    def in_fabric(self) -> "Iterator[Conv2DFolding]":
+    def with_fewer_dsps(self, excess: int) -> "Iterator[Conv2DFolding]":
         """With multipliers made of LUTs."""
-        for folding in self.folding.in_fabric():
+        for folding in self.folding.with_fewer_dsps(excess):
             yield replace(self, folding=folding)
 
 

@@ -9,6 +9,8 @@ from amaranth.lib.wiring import In, Out
 from .fixed import maximum, minimum
 from .resources import Device, Resources
 
+MEMORY_WIDTH = 36
+"""Bits of one memory: no block RAM of any family is wider."""
 LOGIC_DEPTH = 32
 """Up to this many rows a memory is made of LUTs (a LUT holds 16 rows of one bit); a deeper one is block RAM."""
 
@@ -33,25 +35,28 @@ class Deal(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """The logic."""
         m = Module()
-        layout = self.row.shape()
         if len(self.rows) == 1:
-            m.d.comb += self.row.eq(data.Const(layout, _pack(self.rows[0], self.shape)))
+            m.d.comb += [lane.eq(value) for lane, value in zip(self.row, self.rows[0], strict=True)]
             return m
-        m.submodules.rom = rom = memory.Memory(
-            shape=len(self.row.as_value()),
-            depth=len(self.rows),
-            init=[_pack(row, self.shape) for row in self.rows],
-            attrs={"rom_style": "block" if in_block(len(self.rows)) else "logic"},
-        )
-        port = rom.read_port()
+        at = Signal(range(len(self.rows)))
         with m.If(self.step):
-            m.d.sync += port.addr.eq(port.addr + 1)
-            with m.If(port.addr == len(self.rows) - 1):
-                m.d.sync += port.addr.eq(0)
-        if self.latency == 1:
-            m.d.comb += self.row.eq(port.data)
-        else:
-            m.d.sync += self.row.eq(port.data)
+            m.d.sync += at.eq(at + 1)
+            with m.If(at == len(self.rows) - 1):
+                m.d.sync += at.eq(0)
+        # Some lanes a memory, as many as fit a block RAM's width: one as wide as the row is slow to simulate.
+        together = max(1, MEMORY_WIDTH // self.shape.width)
+        for low in range(0, self.row.shape().length, together):
+            some = slice(low, low + together)
+            m.submodules[f"rom{low}"] = rom = memory.Memory(
+                shape=data.ArrayLayout(self.shape, len(self.rows[0][some])),
+                depth=len(self.rows),
+                init=[row[some] for row in self.rows],
+                attrs={"rom_style": "block" if in_block(len(self.rows)) else "logic"},
+            )
+            port = rom.read_port()
+            m.d.comb += port.addr.eq(at)
+            domain = m.d.comb if self.latency == 1 else m.d.sync
+            domain += [self.row[low + lane].eq(value) for lane, value in enumerate(port.data)]
         return m
 
 
@@ -74,7 +79,3 @@ def resources(depth: int, width: int, device: Device) -> Resources:
         return counter + Resources(ffs=width, brams=device.brams(depth, width))
     return counter + Resources(luts=width * -(-depth // 16), ffs=width)
 
-
-def _pack(row: Sequence[int], shape: Shape) -> int:
-    mask = (1 << shape.width) - 1
-    return sum((value & mask) << (shape.width * at) for at, value in enumerate(row))

@@ -64,13 +64,13 @@ class Sums:
 class DenseFolding:
     """How `sums` are folded: `outputs × inputs` multipliers, `inputs` values a word in, `outputs` a word out.
 
-    `mac_dsp` and `rescale_dsp` say whether the multipliers of the array and of the requantizer are hard ones.
+    `soft` of the array's multipliers are made of LUTs, and so are the requantizer's unless `rescale_dsp`.
     """
 
     sums: Sums
     outputs: int
     inputs: int
-    mac_dsp: bool = True
+    soft: int = 0
     rescale_dsp: bool = True
 
     def __post_init__(self) -> None:
@@ -153,7 +153,7 @@ class DenseFolding:
         taken += register(deal.latency(self.steps) * self.inputs * sums.i.width)
         taken += mac.resources(
             sums.i, sums.weight, sums.total, device,
-            outputs=self.outputs, inputs=self.inputs, dsp=self.mac_dsp,
+            outputs=self.outputs, inputs=self.inputs, soft=self.soft,
         )  # fmt: skip
         if self.words > 1:
             ring = adder(sums.total.width) + register(sums.total.width) * (self.groups - 1)
@@ -181,12 +181,12 @@ class DenseFolding:
         """The component."""
         return Dense(self)
 
-    def in_fabric(self) -> "Iterator[DenseFolding]":
-        """With the requantizer's multipliers made of LUTs, then the array's as well."""
+    def with_fewer_dsps(self, excess: int) -> "Iterator[DenseFolding]":
+        """With the requantizer's multipliers made of LUTs, or `excess` of the array's."""
         if self.rescale_dsp:
             yield replace(self, rescale_dsp=False)
-        if self.mac_dsp:
-            yield replace(self, rescale_dsp=False, mac_dsp=False)
+        if self.soft < self.multipliers:
+            yield replace(self, soft=min(self.soft + excess, self.multipliers))
 
 
 def foldings(node: QNode) -> Iterator[DenseFolding]:
@@ -225,7 +225,7 @@ class Dense(wiring.Component):
 
         m.submodules.weights = weights = Deal(self._weight_rows(), sums.weight)
         m.submodules.array = array = MacArray(
-            sums.i, sums.weight, sums.total, outputs=outputs, inputs=inputs, dsp=folding.mac_dsp
+            sums.i, sums.weight, sums.total, outputs=outputs, inputs=inputs, soft=folding.soft
         )
         m.submodules.requantize = requantize = Requantize(sums.rescale, outputs, dsp=folding.rescale_dsp)
         m.submodules.queue = results = CreditQueue(sums.o, outputs, folding.depth)

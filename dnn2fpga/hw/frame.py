@@ -15,7 +15,7 @@ HASH_BYTES = 4
 SHORTEST = 1 + CRC_BYTES  # a query: the sequence byte and no payload
 
 
-class Status(enum.IntEnum, shape=8):
+class Status(enum.IntEnum, shape=8):  # type: ignore[call-arg]
     """The second byte of a reply."""
 
     OK = 0
@@ -23,7 +23,7 @@ class Status(enum.IntEnum, shape=8):
     WRONG_LENGTH = 2  # the checksum is right, but neither an image nor a query is as long
 
 
-class Kind(enum.Enum, shape=2):
+class Kind(enum.Enum, shape=2):  # type: ignore[call-arg]
     """What a frame turned out to be."""
 
     IMAGE = 0

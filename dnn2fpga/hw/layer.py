@@ -55,5 +55,5 @@ class Folding(Protocol):
     def build(self) -> wiring.Component:
         """The component, with streams `i` and `o`."""
 
-    def in_fabric(self) -> Iterator[Folding]:
-        """The same folding with some of its multipliers made of LUTs, the cheapest exchange first."""
+    def with_fewer_dsps(self, excess: int) -> Iterator[Folding]:
+        """The same folding with some multipliers made of LUTs: no more of one sort than make up for `excess`."""

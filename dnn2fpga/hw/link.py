@@ -8,8 +8,8 @@ query. The reply repeats the sequence byte, then gives a `Status`. If that is OK
   least significant first), and the outputs, laid out like the image, in two's complement;
 - to a query: `VERSION` and the 4 bytes of the design's hash.
 
-A reply ends in the same CRC-16. A frame that is neither image nor query gets a reply that says so, and an empty
-one none, so that any number of END may stand between frames.
+A reply ends in the same CRC-16. A frame that is neither image nor query gets a reply that says so, and an
+empty one none, so that any number of END may stand between frames.
 """
 
 from amaranth import Cat, Const, Module, Signal
@@ -25,14 +25,15 @@ from .uart import UartRx, UartTx
 
 
 class Link(wiring.Component):
-    """Stands between the pins `rx`, `tx` and a pipeline's streams: feeds `to_pipeline`, reads `from_pipeline`.
+    """Stands between the pins `rx`, `tx` and a pipeline's streams: feeds `to_pipeline`, reads
+    `from_pipeline`.
 
-    An image goes to the pipeline one word a cycle, and the outputs are taken one word a cycle, so that the cycles
-    in the reply are the pipeline's own.
+    An image goes to the pipeline one word a cycle, and the outputs are taken one word a cycle, so that the
+    cycles in the reply are the pipeline's own.
 
-    Parameters: `words_in`, `words_out`, a word of the pipeline's input and output; `values_in`, `values_out`, the
-    values of a tensor, whole words of them; `divisor`, clocks a bit, at least 4; `design_hash`, 4 bytes by which
-    the host knows the design. Raises `ValueError` for bad ones.
+    Parameters: `words_in`, `words_out`, a word of the pipeline's input and output; `values_in`,
+    `values_out`, the values of a tensor, whole words of them; `divisor`, clocks a bit, at least 4;
+    `design_hash`, 4 bytes by which the host knows the design. Raises `ValueError` for bad ones.
     """
 
     def __init__(

@@ -40,11 +40,12 @@ class MacArray(wiring.Component):
     """`outputs × inputs` multipliers: each output lane sums its own weights times the shared inputs.
 
     `w` holds the weights of output lane 0 first. `sums` follows `x` and `w` by `latency` cycles. `total` is a
-    shape that holds every partial sum. `dsp` asks for hard multipliers where the chip has them.
+    shape that holds every partial sum. `soft` of the multipliers are made of LUTs; the others are hard where the
+    chip has such.
     """
 
-    def __init__(self, x: Shape, w: Shape, total: Shape, *, outputs: int, inputs: int, dsp: bool = True) -> None:
-        self.outputs, self.inputs, self.total, self.dsp = outputs, inputs, total, dsp
+    def __init__(self, x: Shape, w: Shape, total: Shape, *, outputs: int, inputs: int, soft: int = 0) -> None:
+        self.outputs, self.inputs, self.total, self.soft = outputs, inputs, total, soft
         self.latency = latency(x, w, inputs)
         super().__init__(
             {
@@ -62,10 +63,11 @@ class MacArray(wiring.Component):
             m.submodules[f"tree{output}"] = tree = AdderTree(product(x, w), self.inputs, self.total)
             m.d.comb += self.sums[output].eq(tree.sum)
             for at in range(self.inputs):
-                m.submodules[f"multiplier{output}_{at}"] = multiplier = Multiplier(x, w, dsp=self.dsp)
+                index = output * self.inputs + at
+                m.submodules[f"multiplier{index}"] = multiplier = Multiplier(x, w, dsp=index >= self.soft)
                 m.d.comb += [
                     multiplier.a.eq(self.x[at]),
-                    multiplier.b.eq(self.w[output * self.inputs + at]),
+                    multiplier.b.eq(self.w[index]),
                     tree.x[at].eq(multiplier.p),
                 ]
         return m
@@ -105,8 +107,9 @@ def tree_resources(width: int, n: int, total: int) -> Resources:
 
 
 def resources(
-    x: Shape, w: Shape, total: Shape, device: Device, *, outputs: int, inputs: int, dsp: bool
+    x: Shape, w: Shape, total: Shape, device: Device, *, outputs: int, inputs: int, soft: int
 ) -> Resources:
     """What the array takes."""
-    multiplier = multiplier_resources(x, w, device, dsp=dsp)
-    return (multiplier * inputs + tree_resources(x.width + w.width, inputs, total.width)) * outputs
+    taken = multiplier_resources(x, w, device, dsp=False) * soft
+    taken += multiplier_resources(x, w, device, dsp=True) * (outputs * inputs - soft)
+    return taken + tree_resources(x.width + w.width, inputs, total.width) * outputs

@@ -81,7 +81,7 @@ class MaxPool2DFolding:
         """The component."""
         return MaxPool2D(self)
 
-    def in_fabric(self) -> "Iterator[MaxPool2DFolding]":
+    def with_fewer_dsps(self, excess: int) -> "Iterator[MaxPool2DFolding]":
         """There are no multipliers."""
         return iter(())
 

@@ -12,12 +12,12 @@ from .slip import Item
 class Receiver(wiring.Component):
     """Frame items in; a request for each frame, and the image of each good one, out.
 
-    Every frame but an empty one is reported on `request`, 1 cycle after its end. Once a request of kind IMAGE is
-    taken, the image's words follow on `image`, one a cycle. A frame of which a part arrived before that was over
-    is dropped whole.
+    Every frame but an empty one is reported on `request`, 1 cycle after its end. Once a request of kind
+    IMAGE is taken, the image's words follow on `image`, one a cycle. A frame of which a part arrived before
+    that was over is dropped whole.
 
-    Parameters: `layout`, a word of the pipeline's input; `values` an image. Raises `ValueError` if these make no
-    whole number of words.
+    Parameters: `layout`, a word of the pipeline's input; `values` an image. Raises `ValueError` if these
+    make no whole number of words.
     """
 
     def __init__(self, layout: data.ArrayLayout, values: int) -> None:
@@ -64,7 +64,9 @@ class Receiver(wiring.Component):
                     m.d.comb += crc.start.eq(1)
                     m.d.sync += [count.eq(0), word.eq(0), part.eq(0)]
                     with m.If(count != 0):
-                        m.d.sync += self.request.payload.kind.eq(_judge(crc.match_detected, count, image_frame))
+                        m.d.sync += self.request.payload.kind.eq(
+                            _judge(crc.match_detected, count, image_frame)
+                        )
                         m.next = "REPORT"
                 with m.Else():
                     m.d.comb += crc.valid.eq(1)

@@ -51,7 +51,7 @@ class ReLUFolding:
         """The component."""
         return ReLU(self.i, self.i_lanes)
 
-    def in_fabric(self) -> "Iterator[ReLUFolding]":
+    def with_fewer_dsps(self, excess: int) -> "Iterator[ReLUFolding]":
         """There are no multipliers."""
         return iter(())
 

@@ -12,16 +12,14 @@ from .slip import Item
 class Outputs(wiring.Component):
     """Takes one tensor, one word a cycle; then, `full`, gives it as bytes, values in two's complement.
 
-    Parameters: `layout`, a word of the pipeline's output; `values` a tensor. Raises `ValueError` if these make no
-    whole number of words.
+    Parameters: `layout`, a word of the pipeline's output; `values` a tensor. Raises `ValueError` if these
+    make no whole number of words.
     """
 
     def __init__(self, layout: data.ArrayLayout, values: int) -> None:
         self.words = words_of("values", layout, values)
         self.layout = layout
-        super().__init__(
-            {"i": In(stream.Signature(layout)), "full": Out(1), "o": Out(stream.Signature(8))}
-        )
+        super().__init__({"i": In(stream.Signature(layout)), "full": Out(1), "o": Out(stream.Signature(8))})
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""
@@ -95,6 +93,7 @@ class Replier(wiring.Component):
         m = Module()
         m.submodules.crc = crc = CRC.create()
         head = Signal(8 * HEAD_BYTES)
+        length = Signal.like(self.i.payload.length)
         has_outputs = Signal()
         left = Signal(range(max(HEAD_BYTES, self.output_bytes, CRC_BYTES) + 1))  # bytes of this part
         item = self.o.payload
@@ -104,16 +103,21 @@ class Replier(wiring.Component):
             m.d.sync += left.eq(left - 1)
 
         with m.FSM():
-            with m.State("BEGIN"):
-                # This END ends whatever noise the host may have heard before.
-                m.d.comb += [self.o.valid.eq(self.i.valid), item.end.eq(1), self.i.ready.eq(self.o.ready)]
-                with m.If(sent):
+            with m.State("IDLE"):
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(self.i.valid):
                     m.d.comb += crc.start.eq(1)
                     m.d.sync += [
                         head.eq(self.i.payload.head),
-                        left.eq(self.i.payload.length),
+                        length.eq(self.i.payload.length),
                         has_outputs.eq(self.i.payload.has_outputs),
                     ]
+                    m.next = "BEGIN"
+            with m.State("BEGIN"):
+                # This END ends whatever noise the host may have heard before.
+                m.d.comb += [self.o.valid.eq(1), item.end.eq(1)]
+                with m.If(sent):
+                    m.d.sync += left.eq(length)
                     m.next = "HEAD"
             with m.State("HEAD"):
                 m.d.comb += [self.o.valid.eq(1), item.byte.eq(head[:8]), crc.valid.eq(sent)]
@@ -147,7 +151,7 @@ class Replier(wiring.Component):
             with m.State("END"):
                 m.d.comb += [self.o.valid.eq(1), item.end.eq(1)]
                 with m.If(sent):
-                    m.next = "BEGIN"
+                    m.next = "IDLE"
         return m
 
 

@@ -56,7 +56,7 @@ class WinnerFolding:
         """The component."""
         return Winner(self.i, self.classes)
 
-    def in_fabric(self) -> "Iterator[WinnerFolding]":
+    def with_fewer_dsps(self, excess: int) -> "Iterator[WinnerFolding]":
         """There are no multipliers."""
         return iter(())
 

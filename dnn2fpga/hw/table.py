@@ -64,7 +64,7 @@ class TableFolding:
         """The component."""
         return Table(self.table.tolist(), self.i, self.o, self.i_lanes)
 
-    def in_fabric(self) -> "Iterator[TableFolding]":
+    def with_fewer_dsps(self, excess: int) -> "Iterator[TableFolding]":
         """There are no multipliers."""
         return iter(())
 

@@ -30,9 +30,9 @@ def _check_divisor(divisor: int) -> None:
 class UartRx(wiring.Component):
     """Receives bytes. The wire cannot be stopped, so the stream's reader must always be ready.
 
-    Parameter: `divisor`, clocks a bit, at least 4. Each bit is judged once, in its middle. A byte is offered for
-    one clock, in the middle of its stop bit; one whose stop bit is missing is dropped, with the line's next idle
-    level awaited. Raises `ValueError` for a bad divisor.
+    Parameter: `divisor`, clocks a bit, at least 4. Each bit is judged once, in its middle. A byte is
+    offered for one clock, in the middle of its stop bit; one whose stop bit is missing is dropped, with the
+    line's next idle level awaited. Raises `ValueError` for a bad divisor.
     """
 
     def __init__(self, divisor: int) -> None:
@@ -56,30 +56,27 @@ class UartRx(wiring.Component):
                 m.d.sync += [timer.eq(self.divisor // 2 - 1), bits_left.eq(8)]
                 with m.If(~rx):
                     m.next = "START"
-            with m.State("START"):
-                with m.If(timer == 0):
-                    m.d.sync += timer.eq(self.divisor - 1)
-                    with m.If(rx):  # a spike, no start bit
-                        m.next = "IDLE"
-                    with m.Else():
-                        m.next = "DATA"
-            with m.State("DATA"):
-                with m.If(timer == 0):
-                    m.d.sync += [
-                        timer.eq(self.divisor - 1),
-                        shift.eq(Cat(shift[1:], rx)),
-                        bits_left.eq(bits_left - 1),
-                    ]
-                    with m.If(bits_left == 1):
-                        m.next = "STOP"
-            with m.State("STOP"):
-                with m.If(timer == 0):
-                    m.d.comb += self.o.valid.eq(rx)
-                    # Leaving in the middle of the stop bit lets a faster sender begin its next byte early.
-                    with m.If(rx):
-                        m.next = "IDLE"
-                    with m.Else():
-                        m.next = "BREAK"
+            with m.State("START"), m.If(timer == 0):
+                m.d.sync += timer.eq(self.divisor - 1)
+                with m.If(rx):  # a spike, no start bit
+                    m.next = "IDLE"
+                with m.Else():
+                    m.next = "DATA"
+            with m.State("DATA"), m.If(timer == 0):
+                m.d.sync += [
+                    timer.eq(self.divisor - 1),
+                    shift.eq(Cat(shift[1:], rx)),
+                    bits_left.eq(bits_left - 1),
+                ]
+                with m.If(bits_left == 1):
+                    m.next = "STOP"
+            with m.State("STOP"), m.If(timer == 0):
+                m.d.comb += self.o.valid.eq(rx)
+                # Leaving in the middle of the stop bit lets a faster sender begin its next byte early.
+                with m.If(rx):
+                    m.next = "IDLE"
+                with m.Else():
+                    m.next = "BREAK"
             with m.State("BREAK"), m.If(rx):
                 m.next = "IDLE"
         return m

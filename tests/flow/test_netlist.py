@@ -4,13 +4,36 @@ import subprocess
 import sys
 
 import pytest
-from amaranth import signed, unsigned
+from amaranth import Module, signed, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from dnn2fpga.errors import Refusal
 from dnn2fpga.flow import netlist, toolchain
-from dnn2fpga.hw.stream import MasterSlave, Narrow, Widen
+from dnn2fpga.hw.stream import MasterSlave, Narrow, Widen, lanes
 
 PORTS = {"clk", "rst", "i_payload", "i_valid", "i_ready", "o_payload", "o_valid", "o_ready"}
+
+
+class Machine(wiring.Component):
+    """A buffer with a state machine, to which Amaranth attaches more attributes than to anything else."""
+
+    def __init__(self):
+        super().__init__({"i": In(lanes(signed(8), 2)), "o": Out(lanes(signed(8), 2))})
+
+    def elaborate(self, platform):
+        m = Module()
+        with m.FSM():
+            with m.State("EMPTY"):
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(self.i.valid):
+                    m.d.sync += self.o.payload.eq(self.i.payload)
+                    m.next = "FULL"
+            with m.State("FULL"):
+                m.d.comb += self.o.valid.eq(1)
+                with m.If(self.o.ready):
+                    m.next = "EMPTY"
+        return m
 
 
 @pytest.fixture(autouse=True)
@@ -33,9 +56,9 @@ def test_verilog_has_flat_ports_of_the_right_width():
 
 
 def test_verilog_says_nothing_of_where_it_came_from():
-    text = netlist.verilog(MasterSlave(signed(8), 2), "top")
-    assert "src" not in text
-    assert "(*" not in text.replace("@*", "")
+    text = netlist.verilog(Machine(), "top")
+    for name in ("src", "generator", "amaranth", ".py"):
+        assert name not in text
 
 
 def test_rtlil_says_nothing_of_where_it_came_from():

@@ -6,7 +6,7 @@ from dnn2fpga.hw.uart import UartRx, UartTx, divisor_for
 
 
 def levels(data: bytes, divisor: float, idle_bits: float = 0) -> list[int]:
-    """The wire's level at each clock, for a sender whose bit lasts `divisor` clocks, perhaps not a whole number."""
+    """The wire's level at each clock; a bit of the sender lasts `divisor` clocks, perhaps a fraction."""
     bits = []
     for byte in data:
         bits += [0, *((byte >> bit) & 1 for bit in range(8)), 1] + [1] * int(idle_bits)

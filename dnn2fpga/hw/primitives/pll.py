@@ -18,12 +18,12 @@ _FAMILIES = {"ecp5": ecp5_pll, "ice40": ice40_pll}
 
 
 class SystemClock(Elaboratable):
-    """Drives the domain `sync`, which the parent defines, from a board's default clock, in reset until the PLL
-    has locked.
+    """Drives the domain `sync`, which the parent defines, from a board's default clock, in reset until the
+    PLL has locked.
 
-    Parameters: `family`, `"ecp5"` or `"ice40"`; `board_mhz`, the board's clock; `wanted_mhz`, of which the PLL
-    makes the nearest it can without exceeding it; `on_pll_pad`, for iCE40 whether the board's clock enters by the
-    pin that belongs to the PLL (nothing else can use the PLL then).
+    Parameters: `family`, `"ecp5"` or `"ice40"`; `board_mhz`, the board's clock; `wanted_mhz`, of which the
+    PLL makes the nearest it can without exceeding it; `on_pll_pad`, for iCE40 whether the board's clock
+    enters by the pin that belongs to the PLL (nothing else can use the PLL then).
 
     `mhz` is the exact frequency. Raises `Refusal` if the PLL cannot come within 10 % of what is wanted.
     """
@@ -33,18 +33,19 @@ class SystemClock(Elaboratable):
     ) -> None:
         self.family = family
         self.on_pll_pad = on_pll_pad
-        # Of two settings with the same frequency the first is kept: the generators give the better one first.
-        self.setting = max(
+        # Of two settings with the same frequency the first is kept: the families give the better one first.
+        best = max(
             (setting for setting in _FAMILIES[family].settings(board_mhz) if setting.mhz <= wanted_mhz),
             key=lambda setting: setting.mhz,
             default=None,
         )
-        if self.setting is None or self.setting.mhz < wanted_mhz * Fraction(9, 10):
-            nearest = f"the nearest below is {float(self.setting.mhz):g}" if self.setting else "none is as low"
+        if best is None or best.mhz < wanted_mhz * Fraction(9, 10):
+            nearest = f"the nearest below is {float(best.mhz):g}" if best else "none is as low"
             raise Refusal(
                 f"the PLL cannot make {float(wanted_mhz):g} MHz of {float(board_mhz):g} MHz: {nearest}"
             )
-        self.mhz = self.setting.mhz
+        self.setting = best
+        self.mhz = best.mhz
 
     def elaborate(self, platform: Platform) -> Module:
         """The logic."""

@@ -77,9 +77,7 @@ class Blinky(SystemClock):
         ),
     ],
 )
-def test_the_router_finds_the_same_frequency(
-    platform, family, board, wanted, on_pad, synth, route, tmp_path
-):
+def test_the_router_finds_the_same_frequency(platform, family, board, wanted, on_pad, synth, route, tmp_path):
     # The router derives the constraint of the PLL's output by its own model of the PLL.
     clock = Blinky(family, Fraction(board), Fraction(wanted), on_pll_pad=on_pad)
     platform().prepare(clock, "top").extract(tmp_path)

@@ -1,0 +1,97 @@
+"""The whole flow behind one object: a plan for an integer model, and all that can be done with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import platforms
+from .errors import Refusal
+from .flow import netlist
+from .flow.build import build
+from .flow.engines import Engine, Stalls, default_engine
+from .flow.simulate import Simulation, simulate
+from .hw.pipeline import Pipeline
+from .hw.plan import Plan, plan
+from .hw.resources import Resources
+from .kinds import FOLDINGS
+from .quant import description
+from .quant.graph import QGraph
+
+
+LINK = Resources(luts=700, ffs=600, brams=4)
+"""What the link to the host takes of a board beside the pipeline."""
+
+
+class Design:
+    """Hardware for `qgraph`, planned for a board, or for no board in particular.
+
+    `board` is a name that `dnn2fpga boards` lists; `fps` the images a second that the slowest layer must keep up
+    with, without which the design fills the board. Raises `Refusal` if that cannot be done.
+    """
+
+    def __init__(self, qgraph: QGraph, *, board: str | None = None, fps: float | None = None) -> None:
+        self.qgraph = qgraph
+        self.board = platforms.find(board) if board is not None else None
+        self.fps = fps
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Lanes, cycles and sizes."""
+        if self.board is None:
+            return plan(self.qgraph, FOLDINGS, fps=self.fps)
+        return plan(
+            self.qgraph, FOLDINGS, self.board.device, self.board.clock_mhz, fps=self.fps, reserved=LINK
+        )
+
+    def simulate(
+        self,
+        x: np.ndarray,
+        engine: Engine | None = None,
+        *,
+        stalls: Stalls | None = None,
+        vcd: Path | None = None,
+        progress: Callable[[int], object] = lambda images: None,
+    ) -> Simulation:
+        """Run real inputs `x` `(n, *input_shape)` through the hardware, compared with the reference."""
+        engine = engine or default_engine()
+        return simulate(self.plan, self.qgraph, x, engine, stalls=stalls, vcd=vcd, progress=progress)
+
+    MODULE = "dnn2fpga"
+    """The name of the Verilog module."""
+
+    def verilog(self) -> str:
+        """The pipeline as Verilog-2001, a module `MODULE`. Raises `Refusal` without Yosys."""
+        return netlist.verilog(Pipeline(self.plan), self.MODULE)
+
+    def ports(self) -> dict[str, int]:
+        """The ports of the Verilog module, and their widths in bits."""
+        return {port.name: len(port) for port in netlist.Flat(Pipeline(self.plan)).ports()}
+
+    def build(self, out: Path, progress: Callable[[str], None] = lambda step: None) -> dict[str, Any]:
+        """Make a bitstream in the folder `out`; gives the figures, under the names of `dnn2fpga build --json`.
+
+        The integer model is kept beside it, for `verify`. Raises `Refusal` without a board or a tool,
+        `Shortfall` with the figures if the result is too large or too slow.
+        """
+        if self.board is None:
+            raise Refusal("a bitstream is made for a board: name one")
+        plan = self.plan
+        manifest = {"cycles_per_image": plan.cycles_per_image, "latency_cycles": plan.latency_cycles}
+        result = build(
+            Pipeline(plan), self.board, out,
+            values_in=math.prod(self.qgraph.input_shape), values_out=math.prod(self.qgraph.output_shape),
+            manifest=manifest, progress=progress,
+        )  # fmt: skip
+        description.save(self.qgraph, out / "model")
+        return {
+            **asdict(result), **manifest, "bitstream": str(result.bitstream),
+            "images_per_second": result.clock_mhz * 1e6 / plan.cycles_per_image,
+            "latency_us": plan.latency_cycles / result.clock_mhz,
+        }  # fmt: skip

@@ -1,0 +1,128 @@
+"""Runs a plan's hardware on an engine, compares every output integer with the reference, and measures the cycles."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..hw.pipeline import Pipeline
+from ..hw.plan import Plan
+from ..quant.graph import QGraph
+from .engines import Engine, Pysim, Stalls, Trace
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """The first output integer that differs: of which image, from which layer on, and where in the layer's output."""
+
+    image: int
+    layer: str
+    position: tuple[int, ...]
+    expected: int
+    found: int
+
+    def __str__(self) -> str:
+        where = ", ".join(map(str, self.position))
+        return (
+            f"image {self.image}, layer '{self.layer}', position ({where}): "
+            f"the hardware gives {self.found}, the reference {self.expected}"
+        )
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What was simulated and measured.
+
+    `outputs` are the hardware's integers `(images, *output_shape)`, `mismatches` how many of them differ from the
+    reference's. `latency_cycles` is that of the first image, `cycles_per_image` the median interval between the last
+    words of two neighbors (None for one image); `seconds` is the time that the simulator took.
+    """
+
+    engine: str
+    outputs: np.ndarray
+    mismatches: int
+    first: Mismatch | None
+    latency_cycles: int
+    cycles_per_image: int | None
+    seconds: float
+
+    @property
+    def images(self) -> int:
+        """How many were simulated."""
+        return len(self.outputs)
+
+    @property
+    def images_per_second(self) -> float:
+        """Speed of the simulation, compiling apart."""
+        return self.images / self.seconds
+
+
+def simulate(
+    plan: Plan,
+    qgraph: QGraph,
+    x: np.ndarray,
+    engine: Engine,
+    *,
+    stalls: Stalls | None = None,
+    vcd: Path | None = None,
+    progress: Callable[[int], object] = lambda images: None,
+) -> Simulation:
+    """Run real inputs `x` `(n, *input_shape)` through the hardware of `plan`.
+
+    `stalls` pauses source and sink at random; `vcd`, with the engine pysim only, writes a waveform; `progress` is
+    told how many images are done. Raises `Refusal` on inputs that do not fit, or if the engine cannot run.
+    """
+    expected = qgraph.run(x)
+    q = qgraph.quantize_input(x)
+    if vcd is not None:
+        engine = Pysim(vcd)
+    start = time.monotonic()
+    trace = _run(plan, q, engine, stalls, lambda words: progress(words // plan.words_out))
+    seconds = time.monotonic() - start
+    outputs = trace.words.reshape(expected.shape)
+    done = trace.given[plan.words_out - 1 :: plan.words_out]
+    wrong = outputs != expected
+    return Simulation(
+        engine=engine.name,
+        outputs=outputs,
+        mismatches=int(wrong.sum()),
+        first=_locate(plan, qgraph, q, engine, outputs, expected) if wrong.any() else None,
+        latency_cycles=int(done[0] - trace.taken[0]),
+        cycles_per_image=int(np.median(np.diff(done))) if len(done) > 1 else None,
+        seconds=seconds,
+    )
+
+
+def _run(
+    plan: Plan, q: np.ndarray, engine: Engine, stalls: Stalls | None, progress: Callable[[int], object]
+) -> Trace:
+    words = q.reshape(-1, plan.layers[0].folding.i_lanes)
+    return engine.run(Pipeline(plan), words, len(q) * plan.words_out, stalls=stalls, progress=progress)
+
+
+def _locate(
+    plan: Plan, qgraph: QGraph, q: np.ndarray, engine: Engine, outputs: np.ndarray, expected: np.ndarray
+) -> Mismatch:
+    """The first wrong image, and the first layer that is wrong on it: pipelines cut short are run for that."""
+    image = int(np.argmax((outputs != expected).reshape(len(q), -1).any(axis=1)))
+    found, layer = outputs[image], plan.layers[-1]
+    reference = {}
+    y = q[image : image + 1]
+    for node in qgraph.nodes:
+        y = reference[node.name] = node.run(y)
+    for count in range(1, len(plan.layers)):
+        short = replace(plan, layers=plan.layers[:count])
+        node = short.layers[-1].node
+        words = _run(short, q[image : image + 1], engine, None, lambda words: None).words
+        if (words.reshape(-1) != reference[node.name].reshape(-1)).any():
+            found, layer = words.reshape(node.output_shape), short.layers[-1]
+            break
+    right = reference[layer.node.name][0]
+    position = tuple(int(axis) for axis in np.argwhere(found != right)[0])
+    return Mismatch(image, layer.node.name, position, int(right[position]), int(found[position]))
+
+
