@@ -25,7 +25,7 @@ from .quant import description
 from .quant.graph import QGraph
 
 
-LINK = Resources(luts=700, ffs=600, brams=4)
+LINK = Resources(luts=850, ffs=450)
 """What the link to the host takes of a board beside the pipeline."""
 
 

@@ -54,7 +54,7 @@ def _ice40_cells(cells: Mapping[str, int]) -> Resources:
 
 
 # DSP blocks are instantiated by `hw.primitives` where the plan wants them; Yosys must not infer more.
-# Wide multiplexers of several LUTs (`PFUMX`, `L6MUX21`) take a quarter more LUTs here, at no better clock.
+# Wide multiplexers (`PFUMX`, `L6MUX21`) cost up to a quarter more LUTs, at about the same clock.
 _FAMILIES = {
     "ecp5": _Family(
         synth="synth_ecp5 -nodsp -nowidelut",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,9 +79,7 @@ def simulate(
     q = qgraph.quantize_input(x)
     if vcd is not None:
         engine = Pysim(vcd)
-    start = time.monotonic()
     trace = _run(plan, q, engine, stalls, lambda words: progress(words // plan.words_out))
-    seconds = time.monotonic() - start
     outputs = trace.words.reshape(expected.shape)
     done = trace.given[plan.words_out - 1 :: plan.words_out]
     wrong = outputs != expected
@@ -93,7 +90,7 @@ def simulate(
         first=_locate(plan, qgraph, q, engine, outputs, expected) if wrong.any() else None,
         latency_cycles=int(done[0] - trace.taken[0]),
         cycles_per_image=int(np.median(np.diff(done))) if len(done) > 1 else None,
-        seconds=seconds,
+        seconds=trace.seconds,
     )
 
 

@@ -99,7 +99,12 @@ class DenseFolding:
     def sum_latency(self) -> int:
         """Cycles from the step that completes a sum to the sum."""
         array = mac.latency(self.sums.i, self.sums.weight, self.inputs)
-        return deal.latency(self.steps) + array + (self.words > 1)
+        return self.weight_latency + array + (self.words > 1)
+
+    @property
+    def weight_latency(self) -> int:
+        """Cycles from a step to its weights."""
+        return deal.latency(self.steps, self.multipliers * self.sums.weight.width)
 
     @property
     def latency(self) -> int:
@@ -150,7 +155,7 @@ class DenseFolding:
         """What it takes of a chip, estimated."""
         sums, taken = self.sums, Resources(luts=20, ffs=10)
         taken += deal.resources(self.steps, self.multipliers * sums.weight.width, device)
-        taken += register(deal.latency(self.steps) * self.inputs * sums.i.width)
+        taken += register(self.weight_latency * self.inputs * sums.i.width)
         taken += mac.resources(
             sums.i, sums.weight, sums.total, device,
             outputs=self.outputs, inputs=self.inputs, soft=self.soft,
@@ -249,7 +254,7 @@ class Dense(wiring.Component):
         # The inputs wait for their weights.
         x = self.i.payload
         for at in range(weights.latency):
-            later = Signal.like(x, name=f"x{at}")
+            later = Signal.like(x, name=f"x{at}", reset_less=True)
             m.d.sync += later.eq(x)
             x = later
         m.d.comb += [array.x.eq(x), array.w.eq(weights.row)]
@@ -264,7 +269,7 @@ class Dense(wiring.Component):
         if folding.words == 1:
             m.d.comb += requantize.sums.eq(array.sums)
         else:
-            ring = Signal(data.ArrayLayout(array.sums.shape(), folding.groups))
+            ring = Signal(data.ArrayLayout(array.sums.shape(), folding.groups), reset_less=True)
             m.d.comb += requantize.sums.eq(ring[folding.groups - 1])
             with m.If(valid[at]):
                 for group_at in range(folding.groups - 1):

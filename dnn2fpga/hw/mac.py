@@ -29,7 +29,7 @@ class AdderTree(wiring.Component):
             pairs = [values[at : at + 2] for at in range(0, len(values), 2)]
             values = []
             for at, pair in enumerate(pairs):
-                node = Signal(Shape(width, self.total.signed), name=f"level{level}_{at}")
+                node = Signal(Shape(width, self.total.signed), name=f"level{level}_{at}", reset_less=True)
                 m.d.sync += node.eq(sum(pair[1:], pair[0]))
                 values.append(node)
         m.d.comb += self.sum.eq(values[0])

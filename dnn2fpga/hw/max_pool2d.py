@@ -129,7 +129,8 @@ class MaxPool2D(wiring.Component):
         for channel in range(channels):
             values = [sliding.o.payload[leaf * channels + channel] for leaf in range(folding.leaves)]
             for level in range(depth):
-                later = Signal(data.ArrayLayout(folding.i, -(-len(values) // 2)), name=f"level{level}_{channel}")
+                layout = data.ArrayLayout(folding.i, -(-len(values) // 2))
+                later = Signal(layout, name=f"level{level}_{channel}", reset_less=True)
                 for at, node in enumerate(later):
                     pair = values[2 * at : 2 * at + 2]
                     m.d.sync += node.eq(Mux(pair[0] > pair[-1], pair[0], pair[-1]))

@@ -70,14 +70,14 @@ class Rescale:
 class Requantize(wiring.Component):
     """`lanes` sums a word to `lanes` integers, channels in turn, after `rescale.latency` cycles.
 
-    `announce` is high `lead` cycles before each word of `sums`, so that its constants are there in time.
+    `announce` is high `lead` cycles before each word of `sums`, so that its multipliers are there in time.
     """
 
     def __init__(self, rescale: Rescale, lanes: int, *, dsp: bool = True) -> None:
         if len(rescale.bias) % lanes:
             raise ValueError(f"lanes must divide {len(rescale.bias)} channels, not be {lanes!r}")
         self.rescale, self.lanes, self.dsp = rescale, lanes, dsp
-        self.lead = deal.latency(len(rescale.bias) // lanes)
+        self.lead = deal.latency(len(rescale.bias) // lanes, lanes * MULTIPLIER_BITS)
         super().__init__(
             {
                 "announce": In(1),
@@ -93,20 +93,23 @@ class Requantize(wiring.Component):
         delay = Multiplier.latency_of(rescale.total, MULTIPLIER)
         m.submodules.multipliers = multipliers = Deal(self._rows(rescale.multiplier), MULTIPLIER)
         m.submodules.offsets = offsets = Deal(self._rows(rescale.offset), rescale.offset_shape)
-        announced = Signal(delay + 1)  # the offset is needed when the product is there
+        announced = Signal(self.lead + delay)
         m.d.comb += [announced[0].eq(self.announce), multipliers.step.eq(self.announce)]
-        m.d.comb += offsets.step.eq(announced[delay])
+        # The offsets are needed when the products are there.
+        m.d.comb += offsets.step.eq(announced[self.lead + delay - offsets.latency])
         m.d.sync += announced[1:].eq(announced)
         for lane in range(self.lanes):
             m.submodules[f"multiplier{lane}"] = multiplier = Multiplier(rescale.total, MULTIPLIER, dsp=self.dsp)
-            result = Signal(rescale.result_shape, name=f"result{lane}")
+            result = Signal(rescale.result_shape, name=f"result{lane}", reset_less=True)
+            clamped = Signal(rescale.o, name=f"clamped{lane}", reset_less=True)
             shifted = result >> rescale.shift
             low, high = minimum(rescale.o), maximum(rescale.o)
             m.d.comb += [multiplier.a.eq(self.sums[lane]), multiplier.b.eq(multipliers.row[lane])]
             m.d.sync += [
                 result.eq(multiplier.p + offsets.row[lane]),
-                self.o[lane].eq(Mux(shifted < low, low, Mux(shifted > high, high, shifted))),
+                clamped.eq(Mux(shifted < low, low, Mux(shifted > high, high, shifted))),
             ]
+            m.d.comb += self.o[lane].eq(clamped)
         return m
 
     def _rows(self, values: np.ndarray) -> Sequence[Sequence[int]]:

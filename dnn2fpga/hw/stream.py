@@ -49,12 +49,13 @@ class MasterSlave(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """The logic."""
         m = Module()
-        master = Signal.like(self.i.payload)
+        master = Signal.like(self.i.payload, reset_less=True)
+        slave = Signal.like(self.i.payload, reset_less=True)
         held = Signal()  # the master holds a word that the slave has no room for yet
-        m.d.comb += self.i.ready.eq(~held)
+        m.d.comb += [self.i.ready.eq(~held), self.o.payload.eq(slave)]
         with m.If(~self.o.valid | self.o.ready):
             m.d.sync += [
-                self.o.payload.eq(Mux(held, master.as_value(), self.i.payload.as_value())),
+                slave.eq(Mux(held, master.as_value(), self.i.payload.as_value())),
                 self.o.valid.eq(held | self.i.valid),
                 held.eq(0),
             ]
@@ -92,14 +93,14 @@ class Widen(wiring.Component):
         """The logic."""
         m = Module()
         part = Signal(range(self.factor))
-        m.d.comb += self.i.ready.eq(~self.o.valid | self.o.ready)
+        parts = Signal(len(self.o.payload.as_value()), reset_less=True)
+        m.d.comb += [self.i.ready.eq(~self.o.valid | self.o.ready), self.o.payload.as_value().eq(parts)]
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(self.i.valid & self.i.ready):
             # Parts move down from the top, so that after `factor` of them the first is lowest.
             width = len(self.i.payload.as_value())
-            kept = self.o.payload.as_value()[width:]
-            m.d.sync += self.o.payload.as_value().eq(Cat(kept, self.i.payload.as_value()))
+            m.d.sync += parts.eq(Cat(parts[width:], self.i.payload.as_value()))
             m.d.sync += part.eq(part + 1)
             with m.If(part == self.factor - 1):
                 m.d.sync += [part.eq(0), self.o.valid.eq(1)]
@@ -135,7 +136,7 @@ class Narrow(wiring.Component):
         """The logic."""
         m = Module()
         width = len(self.o.payload.as_value())
-        held = Signal(width * self.factor)
+        held = Signal(width * self.factor, reset_less=True)
         valid = Signal()
         part = Signal(range(self.factor))
         last = part == self.factor - 1

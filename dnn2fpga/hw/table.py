@@ -105,12 +105,14 @@ class Table(wiring.Component):
             results.book.eq(self.i.valid),
             results.give.eq(step[self.latency]),
         ]
-        style = "block" if deal.in_block(len(self.table)) else "logic"
+        style = "block" if deal.in_block(len(self.table), o.elem_shape.width) else "logic"
         for lane, x in enumerate(self.i.payload):
             m.submodules[f"table{lane}"] = rom = memory.Memory(
                 shape=o.elem_shape, depth=len(self.table), init=self.table, attrs={"rom_style": style}
             )
             port = rom.read_port()
             m.d.comb += port.addr.eq(x)
-            m.d.sync += results.word[lane].eq(port.data)  # block RAM is slow: a second register
+            found = Signal(o.elem_shape, name=f"found{lane}", reset_less=True)
+            m.d.sync += found.eq(port.data)  # block RAM is slow: a second register
+            m.d.comb += results.word[lane].eq(found)
         return m

@@ -54,7 +54,7 @@ class SlidingWindow(wiring.Component):
         column = Cat(*above, pixel)
 
         # The window: columns move left; the newest comes in on the right.
-        columns = Signal(data.ArrayLayout(len(column), kernel_x))
+        columns = Signal(data.ArrayLayout(len(column), kernel_x), reset_less=True)
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(advance):
@@ -67,9 +67,10 @@ class SlidingWindow(wiring.Component):
     def _rows_above(self, m: Module, pixel: Signal, x: Signal, next_x: object, advance: Signal) -> list[object]:
         """The pixels above `pixel`, read one position ahead; written back one row up."""
         rows, width = self.placement.window.kernel[0] - 1, self.placement.padded[1]
-        style = "block" if in_block(self.placement, self.shape.width) else "distributed"
+        # A small one is left to synthesis: not every family has LUT memory.
+        attrs = {"ram_style": "block"} if in_block(self.placement, self.shape.width) else {}
         m.submodules.lines = lines = memory.Memory(
-            shape=rows * len(pixel), depth=width, init=[], attrs={"ram_style": style}
+            shape=rows * len(pixel), depth=width, init=[], attrs=attrs
         )
         write = lines.write_port()
         # Only a one-pixel-wide image reads the very word it is writing.

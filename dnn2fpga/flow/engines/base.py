@@ -1,5 +1,6 @@
 """What every engine is: something that pushes words through a component and notes when each went by."""
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -57,9 +58,10 @@ class Trace:
     words: np.ndarray
     taken: np.ndarray
     given: np.ndarray
+    seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass
 class Bench:
     """A run as an engine sees it: bits, no lanes.
 
@@ -74,6 +76,11 @@ class Bench:
     stalls: Stalls
     patience: int
     progress: Callable[[int], object]
+    started: float = 0.0
+
+    def start(self) -> None:
+        """To be called when all is compiled, and the run begins."""
+        self.started = time.monotonic()
 
     @property
     def count_in(self) -> int:
@@ -122,13 +129,14 @@ class Engine(ABC):
             progress=progress or (lambda done: None),
         )
         words, taken, given = self._drive(component, bench)
+        seconds = time.monotonic() - bench.started
         if len(taken) < bench.count_in or len(given) < count_out:
             raise Shortfall(
                 f"no word moved for {patience} cycles, after {len(taken)} of {bench.count_in} words went in "
                 f"and {len(given)} of {count_out} came out",
                 {"taken": len(taken), "given": len(given)},
             )
-        return Trace(lanes_out.unpack(words), taken, given)
+        return Trace(lanes_out.unpack(words), taken, given, seconds)
 
     @abstractmethod
     def _drive(self, component: wiring.Component, bench: Bench) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -70,6 +70,7 @@ class Pysim(Engine):
         simulator = Simulator(top)
         simulator.add_clock(1e-8)
         simulator.add_testbench(drive)
+        bench.start()
         with simulator.write_vcd(str(self.vcd)) if self.vcd else nullcontext():
             simulator.run()
         raw = b"".join(word.to_bytes(4 * bench.chunks_out, "little") for word in came)

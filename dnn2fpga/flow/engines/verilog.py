@@ -59,6 +59,7 @@ class VerilogEngine(Engine):
             (folder / "words.hex").write_text("".join(lines), encoding="ascii")
             command = self._build(parameters, folder)
             command += [f"+{key}={value}" for key, value in plusargs.items()]
+            bench.start()
             _watch(command, folder, self.name, bench.progress)
             return read_trace(folder / "trace.txt", bench.chunks_out)
 

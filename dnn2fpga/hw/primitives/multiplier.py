@@ -10,7 +10,7 @@ from .family import family_of
 from .generic import RegisteredProduct, product_shape
 
 NARROW = 16  # bits: what one block of any family takes
-WIDEST = 2 * NARROW
+WIDEST = 4 * NARROW
 
 # Of each family: the widest operand of a block, and the block.
 _BLOCKS = {"ecp5": (ecp5.WIDTH, ecp5.Mult18x18), "ice40": (ice40.WIDTH, ice40.Mac16)}
@@ -19,20 +19,20 @@ _BLOCKS = {"ecp5": (ecp5.WIDTH, ecp5.Mult18x18), "ice40": (ice40.WIDTH, ice40.Ma
 class Multiplier(wiring.Component):
     """`p = a * b`, exact, every clock; a pure pipeline without handshake in the domain `sync`.
 
-    Parameters: `a`, `b` shapes of 1 to 32 bits, signed or not; `dsp` False keeps the product out of DSPs.
+    Parameters: `a`, `b` shapes of 1 to 64 bits, signed or not; `dsp` False keeps the product out of DSPs.
     Ports: `a`, `b` in; `p` out, as wide as both together, signed if either is.
 
-    `latency` is 3 cycles, and one more for each operand wider than 16 bits. It depends on nothing else,
-    neither on the device nor on `dsp`, so that plans and simulations hold for every board.
+    `latency` is 3 cycles, and one more for every 16 bits that an operand is wider than 16. It depends on nothing
+    else, neither on the device nor on `dsp`, so that plans and simulations hold for every board.
 
-    On ECP5 and iCE40 UltraPlus an operand too wide for a block is split in two, whose products are added.
+    On ECP5 and iCE40 UltraPlus an operand too wide for a block is split, and the parts' products are added.
     Devices without blocks get LUTs. Without a platform (simulation, Verilog) it is a `*` between registers.
     Registers have no reset: `p` means nothing until `latency` cycles after the first operands.
 
     For `dsp=False` to hold, synthesis must not infer blocks either: `synth_ecp5 -nodsp`, and `synth_ice40`
     as it is. All blocks are instantiated here.
 
-    Raises `ValueError` if an operand is not 1 to 32 bits wide.
+    Raises `ValueError` if an operand is not 1 to 64 bits wide.
     """
 
     def __init__(self, a: ShapeLike, b: ShapeLike, *, dsp: bool = True) -> None:
@@ -44,7 +44,7 @@ class Multiplier(wiring.Component):
     @staticmethod
     def latency_of(a: ShapeLike, b: ShapeLike) -> int:
         """The latency of the product of two shapes, in cycles."""
-        return 3 + (Shape.cast(a).width > NARROW) + (Shape.cast(b).width > NARROW)
+        return 1 + sum(-(-Shape.cast(shape).width // NARROW) for shape in (a, b))
 
     @staticmethod
     def blocks(a: ShapeLike, b: ShapeLike, family: str) -> int:
@@ -52,9 +52,7 @@ class Multiplier(wiring.Component):
         if family not in _BLOCKS:
             raise ValueError(f"family must be one of {', '.join(_BLOCKS)}, not {family!r}")
         limit, _ = _BLOCKS[family]
-        a_parts = 1 + (_operand("a", a).width > limit)
-        b_parts = 1 + (_operand("b", b).width > limit)
-        return a_parts * b_parts
+        return _parts(_operand("a", a).width, limit) * _parts(_operand("b", b).width, limit)
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""
@@ -84,12 +82,12 @@ class Multiplier(wiring.Component):
         return m
 
     def _split(self) -> Module:
-        """The wider operand in two: its low half unsigned, its high half as signed as the whole."""
+        """The wider operand in two: its low bits unsigned, its high bits as signed as the whole."""
         m = Module()
         wide, other = (self.a, self.b) if len(self.a) >= len(self.b) else (self.b, self.a)
-        high_half = Shape(len(wide) - NARROW, wide.shape().signed)
+        high_part = Shape(len(wide) - NARROW, wide.shape().signed)
         m.submodules.low = low = Multiplier(NARROW, other.shape(), dsp=self.dsp)
-        m.submodules.high = high = Multiplier(high_half, other.shape(), dsp=self.dsp)
+        m.submodules.high = high = Multiplier(high_part, other.shape(), dsp=self.dsp)
         p = Signal(self.p.shape(), reset_less=True)
         m.d.comb += [
             low.a.eq(wide[:NARROW]),
@@ -98,8 +96,18 @@ class Multiplier(wiring.Component):
             high.b.eq(other),
             self.p.eq(p),
         ]
-        m.d.sync += p.eq((high.p << NARROW) + low.p)
+        low_p = low.p
+        for stage in range(low.latency, high.latency):  # still wider operands take longer
+            delayed = Signal(low.p.shape(), name=f"low{stage}", reset_less=True)
+            m.d.sync += delayed.eq(low_p)
+            low_p = delayed
+        m.d.sync += p.eq((high.p << NARROW) + low_p)
         return m
+
+
+def _parts(width: int, limit: int) -> int:
+    """How many pieces an operand is split into: pieces of `NARROW` bits, and one of at most `limit`."""
+    return 1 + max(0, -(-(width - limit) // NARROW))
 
 
 def _operand(name: str, shape: ShapeLike) -> Shape:

@@ -1,4 +1,4 @@
-// ECP5's multiplier block, as far as dnn2fpga uses it, after Lattice FPGA-TN-02205 ("ECP5 sysDSP Usage Guide").
+// ECP5's multiplier block, as far as dnn2fpga uses it, after what Lattice's own simulation model does.
 // Each register stands in the way only if its REG_*_CLK parameter names a clock; operands carry their signedness
 // through the input registers. Shift chains, the C operand and clock division are left out: pins for them do not
 // exist here, so that a design that connects them does not compile.

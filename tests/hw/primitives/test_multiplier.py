@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 # One block, an operand at each family's limit, one and both operands split; every combination of signs.
 SHAPES = [
     (Shape(a, a_signed), Shape(b, b_signed))
-    for a, b in [(1, 1), (8, 8), (16, 16), (18, 17), (24, 16), (32, 32)]
+    for a, b in [(1, 1), (8, 8), (16, 16), (18, 17), (24, 16), (32, 32), (45, 16), (64, 20)]
     for a_signed, b_signed in itertools.product([False, True], repeat=2)
 ]
 
@@ -178,9 +178,9 @@ def test_synthesis_keeps_the_block_and_its_registers(platform, synth, block, reg
 
 
 def test_refuses_bad_parameters():
-    with pytest.raises(ValueError, match="a must be 1 to 32 bits wide, not 33"):
-        Multiplier(33, 8)
-    with pytest.raises(ValueError, match="b must be 1 to 32 bits wide, not 0"):
+    with pytest.raises(ValueError, match="a must be 1 to 64 bits wide, not 65"):
+        Multiplier(65, 8)
+    with pytest.raises(ValueError, match="b must be 1 to 64 bits wide, not 0"):
         Multiplier(8, 0)
     with pytest.raises(ValueError, match="family must be one of ecp5, ice40, not 'xc7'"):
         Multiplier.blocks(8, 8, "xc7")
