@@ -41,7 +41,10 @@ class CreditQueue(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """The logic."""
         m = Module()
-        m.submodules.fifo = queue = fifo.SyncFIFOBuffered(width=len(self.word.as_value()), depth=self.depth)
+        # One place more than there are credits: Amaranth counts its output register, which may yet be empty.
+        m.submodules.fifo = queue = fifo.SyncFIFOBuffered(
+            width=len(self.word.as_value()), depth=self.depth + 1
+        )
         credits = Signal(range(self.depth + 1), init=self.depth)
         taken = self.o.valid & self.o.ready
         m.d.sync += credits.eq(credits + taken - (self.book & self.free))

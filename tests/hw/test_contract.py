@@ -1,0 +1,126 @@
+"""The contract that every layer kind in hardware keeps, over every row of the table of kinds."""
+
+import numpy as np
+import pytest
+
+from dnn2fpga.flow.engines import Pysim, Stalls
+from dnn2fpga.hw import timing
+from dnn2fpga.hw.timing import Sink, Source
+from dnn2fpga.kinds import FOLDINGS, KINDS
+
+from ..networks import Builder
+from .watch import Watched
+
+IMAGES = 3
+STALLS = {
+    "flowing": None,
+    "slow source": Stalls(input=0.6, seed=7),
+    "slow sink": Stalls(output=0.6, seed=8),
+    "both": Stalls(0.4, 0.4, seed=9),
+}
+
+# For each kind, layers of that kind in a setting that is awkward for it. The last layer of that kind is tested.
+CASES = {
+    "conv2d": [
+        Builder((5, 7, 2)).conv(4, (3, 3)).quantized(),
+        Builder((6, 5, 3)).conv(6, (2, 3), (2, 1), "same").relu().quantized(5, 6, signed=False),
+        Builder((4, 6, 1)).conv(2, (1, 1), (3, 2)).quantized(2, 3),
+        Builder((3, 1, 2)).conv(3, (2, 1)).quantized(16, 16),
+        Builder((4, 4, 1)).conv(1, (4, 4)).quantized(),
+    ],
+    "max_pool2d": [
+        Builder((5, 6, 3)).pool((2, 2), (2, 2)).quantized(),
+        Builder((5, 4, 2)).pool((3, 2), (1, 2), "same").quantized(8, 4),
+        Builder((3, 3, 1)).pool((1, 1), (2, 2)).quantized(signed=False),
+    ],
+    "dense": [
+        Builder((12,)).dense(6).quantized(),
+        Builder((5,)).dense(3).relu().quantized(4, 7, signed=False),
+        Builder((1,)).dense(1).quantized(2, 2),
+        Builder((20,)).dense(4).quantized(16, 16),
+    ],
+    "flatten": [],
+    "relu": [Builder((3, 2, 4)).relu().quantized(), Builder((6,)).relu().quantized(signed=False)],
+    "tanh": [Builder((3, 2, 2)).tanh().quantized(), Builder((6,)).tanh().quantized(activation_bits=5)],
+    "sigmoid": [Builder((2, 2, 3)).sigmoid().quantized(), Builder((6,)).sigmoid().quantized(signed=False)],
+    "softmax": [Builder((4,)).dense(7).softmax().quantized(), Builder((4,)).dense(1).softmax().quantized()],
+}
+
+
+def some_foldings(node):
+    """All foldings if they are few, else some, the extremes among them."""
+    foldings = list(FOLDINGS[node.spec.kind](node))
+    return foldings if len(foldings) <= 6 else foldings[:: len(foldings) // 5] + foldings[-1:]
+
+
+def softened(folding):
+    """The folding, and those with multipliers made of LUTs."""
+    return [folding, *folding.with_fewer_dsps(1)]
+
+
+LAYERS = [
+    pytest.param(qgraph, node, folding, id=f"{kind}-{case}-{index}")
+    for kind, cases in CASES.items()
+    for case, qgraph in enumerate(cases)
+    for node in qgraph.nodes
+    if node.spec.kind == kind
+    for index, folding in enumerate(some_foldings(node))
+]
+
+
+def test_every_kind_with_hardware_has_cases():
+    for kind in KINDS:
+        assert bool(CASES[kind.name]) == bool(kind.foldings), f"no case for {kind.name}"
+
+
+def inputs_of(qgraph, node):
+    """Integers that reach `node`, extremes among them."""
+    rng = np.random.default_rng(1)
+    q = rng.integers(node.i.minimum, node.i.maximum + 1, (IMAGES, *node.input_shape))
+    q[0, ..., 0] = node.i.maximum
+    q[1, ..., 0] = node.i.minimum
+    return q
+
+
+def measured(folding, q, expected, stalls=None):
+    """The trace of `q` through the component, its words checked against `expected`."""
+    words = q.reshape(-1, folding.i_lanes)
+    trace = Pysim().run(Watched(folding.build()), words, expected.size // folding.o_lanes, stalls=stalls)
+    assert (trace.words.reshape(expected.shape) == expected).all()
+    return trace
+
+
+@pytest.mark.parametrize(("qgraph", "node", "folding"), LAYERS)
+def test_equals_the_reference_with_and_without_stalls(qgraph, node, folding):
+    q = inputs_of(qgraph, node)
+    for stalls in STALLS.values():
+        measured(folding, q, node.run(q), stalls)
+
+
+@pytest.mark.parametrize(("qgraph", "node", "folding"), LAYERS)
+def test_every_transfer_is_in_the_cycle_that_timing_says(qgraph, node, folding):
+    q = inputs_of(qgraph, node)
+    trace = measured(folding, q, node.run(q))
+    source, sink = Source(len(trace.taken)), Sink()
+    timing.run([source.process(), *folding.timing(), sink.process()])
+    assert source.taken == trace.taken.tolist()
+    assert sink.taken == trace.given.tolist()
+
+
+@pytest.mark.parametrize(("qgraph", "node", "folding"), LAYERS)
+def test_takes_at_least_the_cycles_that_the_search_compares(qgraph, node, folding):
+    words_in = np.prod(node.input_shape) // folding.i_lanes
+    source, sink = Source(int(words_in) * IMAGES), Sink()
+    timing.run([source.process(), *folding.timing(), sink.process()])
+    per_image = len(sink.taken) // IMAGES
+    done = sink.taken[per_image - 1 :: per_image]
+    assert done[-1] - done[-2] >= folding.least_cycles
+
+
+@pytest.mark.parametrize("qgraph", CASES["conv2d"][:1] + CASES["dense"][:1])
+def test_multipliers_of_luts_give_the_same(qgraph):
+    (node,) = (node for node in qgraph.nodes if node.spec.kind in ("conv2d", "dense"))
+    folding = some_foldings(node)[2]
+    q = inputs_of(qgraph, node)
+    for other in softened(folding):
+        measured(other, q, node.run(q))
