@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..hw.pipeline import Pipeline
-from ..hw.plan import Plan
+from ..hw.plan import Plan, interval
 from ..quant.graph import QGraph
 from .engines import Engine, Pysim, Stalls, Trace
 
@@ -89,7 +89,7 @@ def simulate(
         mismatches=int(wrong.sum()),
         first=_locate(plan, qgraph, q, engine, outputs, expected) if wrong.any() else None,
         latency_cycles=int(done[0] - trace.taken[0]),
-        cycles_per_image=int(np.median(np.diff(done))) if len(done) > 1 else None,
+        cycles_per_image=interval(done.tolist()) if len(done) > 1 else None,
         seconds=trace.seconds,
     )
 

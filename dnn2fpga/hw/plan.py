@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from ..errors import Refusal
@@ -20,7 +22,7 @@ FOLDINGS = Mapping[str, Callable[[QNode], Iterable[Folding]] | None]
 """For each layer kind, what lists its foldings; None for a kind that only renames the axes."""
 
 IMAGES = 4
-"""Images timed: the first gives the latency, the last two the interval, when all is in its rhythm."""
+"""Images timed: the first gives the latency, the others the interval."""
 
 GENERIC = Device("generic", "ecp5", Resources(luts=100_000, ffs=100_000, dsps=128, brams=200))
 """What is planned for where no board is named."""
@@ -180,11 +182,16 @@ def _stages(chosen: Chosen) -> Iterator[Process | Buffer]:
 
 
 def _time(stages: Iterable[Process | Buffer], words_in: int, words_out: int) -> tuple[int, int]:
-    """Cycles between the last two of some images, and from the first word in to the last word out of the first."""
+    """The interval between images, and the cycles from the first word in to the last word out of the first."""
     source, sink = Source(words_in * IMAGES), Sink()
     timing.run([source.process(), *stages, sink.process()])
     done = sink.taken[words_out - 1 :: words_out]
-    return done[-1] - done[-2], done[0] - source.taken[0]
+    return interval(done), done[0] - source.taken[0]
+
+
+def interval(done: Sequence[int]) -> int:
+    """The median number of cycles between two neighbors of `done`, the cycles in which images were finished."""
+    return int(statistics.median(after - before for before, after in pairwise(done)))
 
 
 def _words_in(node: QNode, folding: Folding) -> int:

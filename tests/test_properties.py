@@ -1,0 +1,90 @@
+"""Random small networks: the hardware gives the reference's integers, and in the cycles that the plan says."""
+
+import hypothesis
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dnn2fpga.flow.engines import Pysim, Stalls
+from dnn2fpga.flow.simulate import simulate
+from dnn2fpga.hw.choose import Budget, Choice, choose, cycle_targets
+from dnn2fpga.hw.plan import GENERIC, IMAGES, assemble
+from dnn2fpga.hw.resources import Resources
+from dnn2fpga.kinds import FOLDINGS
+
+from .networks import Builder
+
+MOST_CYCLES = 400
+"""An image may take this many cycles, or else Amaranth's simulator takes too long."""
+
+
+@st.composite
+def networks(draw):
+    """An integer model of one to five layers, and images for it."""
+    height, width, channels = draw(st.integers(1, 6)), draw(st.integers(1, 6)), draw(st.integers(1, 3))
+    builder = Builder((height, width, channels), seed=draw(st.integers(0, 2**32 - 1)))
+    for _ in range(draw(st.integers(0, 3))):
+        if draw(st.booleans()):
+            _add_window(draw, builder)
+        else:
+            _add_activation(draw, builder)
+    if draw(st.booleans()):
+        builder.flatten().dense(draw(st.integers(1, 6)))
+        ending = draw(st.sampled_from(["logits", "softmax", "activation"]))
+        if ending == "softmax":
+            builder.softmax()
+        elif ending == "activation":
+            _add_activation(draw, builder)
+    if not any(FOLDINGS[node.spec.kind] for node in builder.nodes):
+        builder.relu()
+    bits = st.one_of(st.integers(2, 8), st.just(16))
+    # a table of 16-bit values is too large to simulate
+    has_table = any(node.spec.kind in ("tanh", "sigmoid") for node in builder.nodes)
+    activation_bits = draw(st.integers(2, 8) if has_table else bits)
+    return builder.quantized(draw(bits), activation_bits, signed=draw(st.booleans())), builder.samples(IMAGES)
+
+
+def _add_window(draw, builder):
+    kernel, strides = draw(st.tuples(*[st.integers(1, 3)] * 2)), draw(st.tuples(*[st.integers(1, 2)] * 2))
+    padding = draw(st.sampled_from(["valid", "same"]))
+    if padding == "valid":
+        kernel = (min(kernel[0], builder.shape[0]), min(kernel[1], builder.shape[1]))
+    if draw(st.booleans()):
+        builder.conv(draw(st.integers(1, 4)), kernel, strides, padding)
+    else:
+        builder.pool(kernel, strides, padding)
+
+
+def _add_activation(draw, builder):
+    getattr(builder, draw(st.sampled_from(["relu", "tanh", "sigmoid"])))()
+
+
+def planned(qgraph, speed):
+    """A plan of `qgraph`: `speed` 0 is the slowest that is not too slow to simulate, 1 the fastest."""
+    budget = Budget(GENERIC, Resources())
+    choices = [Choice(node, lister(node), budget) for node in qgraph.nodes if (lister := FOLDINGS[node.spec.kind])]
+    targets = cycle_targets(choices)
+    possible = [t for t in targets if choose(choices, t, budget)]
+    fit = [t for t in possible if t <= MOST_CYCLES] or possible[:1]
+    chosen, _ = choose(choices, fit[round((1 - speed) * (len(fit) - 1))], budget)
+    return assemble(qgraph.name, chosen, budget, 100.0)
+
+
+# Four parts, so that several processes share the work.
+@pytest.mark.parametrize("part", range(4))
+def test_random_networks(part):
+    @settings(
+        max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    )
+    @given(network=networks(), speed=st.floats(0, 1), seed=st.integers(1, 2**32 - 1))
+    def check(network, speed, seed):
+        qgraph, x = network
+        plan = planned(qgraph, speed)
+        flowing = simulate(plan, qgraph, x, Pysim())
+        assert flowing.mismatches == 0, flowing.first
+        assert flowing.latency_cycles == plan.latency_cycles
+        assert flowing.cycles_per_image == plan.cycles_per_image
+        stalled = simulate(plan, qgraph, x, Pysim(), stalls=Stalls(0.5, 0.5, seed))
+        assert stalled.mismatches == 0, stalled.first
+
+    hypothesis.seed(part)(check)()  # the same examples every time, other ones in each part
