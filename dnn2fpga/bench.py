@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from typing import Any
 
-from . import Design, quantize, shipped
+import numpy as np
+
+from . import Design, quantize, report, shipped
+from .cli import Parser, run
 from .dataset import read_dataset
-from .errors import Refusal
+from .errors import Refusal, Shortfall
 from .flow.engines import ENGINES
 from .kinds import SPECS
 from .model import description
@@ -21,25 +24,31 @@ BOARDS = {"mnist_cnn": ("ulx3s_85f", 10_000.0), "mnist_mlp": ("icebreaker", None
 IMAGES = {"cxxrtl": 200, "verilator": 20, "pysim": 2, "icarus": 2}
 """Images an engine gets: a few seconds each."""
 
+_MEASURED = ("images", "mismatches", "cycles_per_image", "latency_cycles", "images_per_second")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the bench. Gives 0 if no integer differs, 1 if one does, 2 on bad usage."""
-    parser = argparse.ArgumentParser(prog="python -m dnn2fpga.bench", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print one JSON object, and nothing else")
-    options = parser.parse_args(arguments)
-    show = Show(options.json)
+    parser = Parser(prog="python -m dnn2fpga.bench", description=__doc__, command=_bench)
+    return run(parser, sys.argv[1:] if arguments is None else arguments)
+
+
+def _bench(options: Namespace, show: Show) -> dict[str, Any]:
     data = read_dataset(shipped.digits())
     rows = []
     for name, (board, fps) in BOARDS.items():
         qgraph = quantize(description.load(shipped.model_folder(name), SPECS), data.x_calibrate)
         design = Design(qgraph, board=board, fps=fps)
-        rows += [_row(name, design, data.x_judge, engine, show) for engine in ENGINES]
-    show.table("Shipped networks, simulated", rows)
-    show.answer({"runs": rows})
-    return int(any(row["mismatches"] for row in rows))
+        rows += [_row(name, design, data.x_judge, engine, show) for engine in IMAGES]
+    report.bench(rows, show)
+    answer: dict[str, Any] = {"runs": rows}
+    if wrong := [row for row in rows if row["mismatches"]]:
+        names = ", ".join(f"{row['network']} on {row['engine']}" for row in wrong)
+        raise Shortfall(f"the hardware does not give the reference's integers: {names}", answer)
+    return answer
 
 
-def _row(name: str, design: Design, x: Any, engine: str, show: Show) -> dict[str, Any]:
+def _row(name: str, design: Design, x: np.ndarray, engine: str, show: Show) -> dict[str, Any]:
     """One network on one engine; only the reason, where the engine cannot run here."""
     row: dict[str, Any] = {"network": name, "engine": engine}
     try:
@@ -49,8 +58,6 @@ def _row(name: str, design: Design, x: Any, engine: str, show: Show) -> dict[str
         return {**row, **dict.fromkeys(_MEASURED), "note": str(refusal)}
     return {**row, **{key: getattr(result, key) for key in _MEASURED}, "note": ""}
 
-
-_MEASURED = ("images", "mismatches", "cycles_per_image", "latency_cycles", "images_per_second")
 
 if __name__ == "__main__":
     sys.exit(main())

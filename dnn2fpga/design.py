@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from . import platforms
 from .errors import Refusal
 from .flow import netlist
 from .flow.build import build
@@ -21,9 +20,9 @@ from .hw.pipeline import Pipeline
 from .hw.plan import Plan, plan
 from .hw.resources import Resources
 from .kinds import FOLDINGS
+from .platforms import find
 from .quant import description
 from .quant.graph import QGraph
-
 
 LINK = Resources(luts=850, ffs=450)
 """What the link to the host takes of a board beside the pipeline."""
@@ -38,7 +37,7 @@ class Design:
 
     def __init__(self, qgraph: QGraph, *, board: str | None = None, fps: float | None = None) -> None:
         self.qgraph = qgraph
-        self.board = platforms.find(board) if board is not None else None
+        self.board = find(board) if board is not None else None
         self.fps = fps
 
     @cached_property
@@ -46,9 +45,7 @@ class Design:
         """Lanes, cycles and sizes."""
         if self.board is None:
             return plan(self.qgraph, FOLDINGS, fps=self.fps)
-        return plan(
-            self.qgraph, FOLDINGS, self.board.device, self.board.clock_mhz, fps=self.fps, reserved=LINK
-        )
+        return plan(self.qgraph, FOLDINGS, self.board.device, self.board.clock_mhz, fps=self.fps, reserved=LINK)
 
     def simulate(
         self,
@@ -74,7 +71,7 @@ class Design:
         """The ports of the Verilog module, and their widths in bits."""
         return {port.name: len(port) for port in netlist.Flat(Pipeline(self.plan)).ports()}
 
-    def build(self, out: Path, progress: Callable[[str], None] = lambda step: None) -> dict[str, Any]:
+    def build(self, out: str | Path, progress: Callable[[str], None] = lambda step: None) -> dict[str, Any]:
         """Make a bitstream in the folder `out`; gives the figures, under the names of `dnn2fpga build --json`.
 
         The integer model is kept beside it, for `verify`. Raises `Refusal` without a board or a tool,
@@ -82,6 +79,7 @@ class Design:
         """
         if self.board is None:
             raise Refusal("a bitstream is made for a board: name one")
+        out = Path(out)
         plan = self.plan
         manifest = {"cycles_per_image": plan.cycles_per_image, "latency_cycles": plan.latency_cycles}
         result = build(

@@ -1,4 +1,4 @@
-"""What a person sees: tables on standard output, progress on standard error; or one JSON object for a machine."""
+"""Where the commands print: tables on standard output, progress on standard error; or one JSON object."""
 
 from __future__ import annotations
 
@@ -8,9 +8,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
+
+FILE_WIDTH = 120
+"""Columns where standard output is no terminal, and so has no width of its own."""
 
 
 class Show:
@@ -18,28 +30,30 @@ class Show:
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
-        self._out = Console(quiet=as_json, highlight=False, soft_wrap=True)
-        self._err = Console(stderr=True, highlight=False, soft_wrap=True)
+        width = None if sys.stdout.isatty() else FILE_WIDTH
+        self._out = Console(quiet=as_json, highlight=False, width=width)
+        self._err = Console(stderr=True)
 
     def line(self, text: str = "") -> None:
-        """A line for a person."""
-        self._out.print(text, markup=False)
+        """A line for a person, broken nowhere: it may be a path to copy."""
+        self._out.print(text, markup=False, soft_wrap=True)
 
     def table(self, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Rows for a person; the keys of the first are the heads."""
-        table = Table(title=title, title_justify="left", title_style="bold")
-        for key, value in rows[0].items():
-            table.add_column(key.replace("_", " "), justify="left" if isinstance(value, str) else "right")
+        """Rows for a person; the keys of the first are the heads. Text goes left, numbers go right."""
+        table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+        for head, value in rows[0].items():
+            is_text = isinstance(value, str | bool | None)
+            table.add_column(head, justify="left" if is_text else "right", overflow="fold")
         for row in rows:
             table.add_row(*(_text(value) for value in row.values()))
         self._out.print(table)
 
     def facts(self, title: str, facts: Mapping[str, Any]) -> None:
         """Names and values, one a line."""
-        table = Table(title=title, title_justify="left", title_style="bold", show_header=False, box=None)
+        self.line(title)
+        widest = max(len(name) for name in facts)
         for name, value in facts.items():
-            table.add_row(name, _text(value))
-        self._out.print(table)
+            self.line(f"  {name:{widest}}  {_text(value)}")
 
     def error(self, message: str) -> None:
         """The one line on standard error."""
@@ -48,25 +62,37 @@ class Show:
     def answer(self, answer: Mapping[str, Any]) -> None:
         """The one object on standard output, for a machine."""
         if self.as_json:
-            print(json.dumps(answer, default=str))
+            print(json.dumps(answer))
 
     @contextmanager
-    def progress(self, what: str, total: int | None = None) -> Iterator[Callable[[int], object]]:
-        """A bar on standard error, or a spinner without `total`; silent where that is no terminal.
-
-        Gives a function that takes how much is done.
-        """
-        columns = [SpinnerColumn(), TextColumn("{task.description}")]
-        columns += [BarColumn(), MofNCompleteColumn()] if total else []
-        bar = Progress(*columns, TimeElapsedColumn(), console=self._err, transient=True, disable=not self._err.is_terminal)
-        with bar:
+    def progress(self, what: str, total: int) -> Iterator[Callable[[int], object]]:
+        """A bar on standard error, silent where that is no terminal; what it gives takes how much is done."""
+        with self._bar(BarColumn(), MofNCompleteColumn()) as bar:
             task = bar.add_task(what, total=total)
             yield lambda done: bar.update(task, completed=done)
+
+    @contextmanager
+    def steps(self, first: str) -> Iterator[Callable[[str], None]]:
+        """A spinner on standard error, silent where that is no terminal; what it gives takes the next one."""
+        with self._bar() as bar:
+            task = bar.add_task(first, total=None)
+            yield lambda step: bar.update(task, description=step)
+
+    def _bar(self, *measures: ProgressColumn) -> Progress:
+        columns = [
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            *measures,
+            TimeElapsedColumn(),
+        ]
+        return Progress(*columns, console=self._err, transient=True, disable=not self._err.is_terminal)
 
 
 def _text(value: object) -> str:
     if value is None:
         return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -91,16 +91,12 @@ def train(model: keras.Model, x: np.ndarray, y: np.ndarray, shift: int, epochs: 
     model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
     for epoch in range(epochs):
         history = model.fit(shifted(x, shift, rng), y, batch_size=BATCH, verbose=0).history
-        print(
-            f"epoch {epoch + 1}/{epochs}: accuracy {history['accuracy'][0]:.4f} on shifted digits", flush=True
-        )
+        print(f"epoch {epoch + 1}/{epochs}: accuracy {history['accuracy'][0]:.4f} on shifted digits", flush=True)
 
 
 def main() -> None:
     """Parse, train, judge, save."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=MODELS, default="cnn")
     parser.add_argument("--data", type=Path, help="an .npz to use instead of keras.datasets.mnist")
     parser.add_argument("--epochs", type=int, default=80)

@@ -45,7 +45,9 @@ class Builder:
 
     def dense(self, units) -> Builder:
         return self.add(
-            Dense(units), kernel=self.rng.normal(size=(self.shape[0], units)), bias=self.rng.normal(size=units)
+            Dense(units),
+            kernel=self.rng.normal(size=(self.shape[0], units)),
+            bias=self.rng.normal(size=units),
         )
 
     def pool(self, kernel, strides, padding="valid") -> Builder:
@@ -75,6 +77,4 @@ class Builder:
 
     def quantized(self, weight_bits=8, activation_bits=8, *, signed=True) -> QGraph:
         samples = self.samples(signed=signed)
-        return quantize_graph(
-            self.graph(), samples, weight_bits=weight_bits, activation_bits=activation_bits
-        )
+        return quantize_graph(self.graph(), samples, weight_bits=weight_bits, activation_bits=activation_bits)

@@ -19,9 +19,7 @@ class Nothing(Elaboratable):
 @every_board
 def test_the_row_names_the_chip_that_amaranth_boards_builds_for(board):
     script = next(
-        text
-        for name, text in board.platform().prepare(Nothing(), "top").files.items()
-        if name.endswith(".sh")
+        text for name, text in board.platform().prepare(Nothing(), "top").files.items() if name.endswith(".sh")
     )
     (nextpnr,) = re.findall(r"\$NEXTPNR.*", script.replace("\\\n", ""))
     assert " ".join(board.nextpnr) in " ".join(nextpnr.split())

@@ -73,9 +73,7 @@ def planned(qgraph, speed):
 # Four parts, so that several processes share the work.
 @pytest.mark.parametrize("part", range(4))
 def test_random_networks(part):
-    @settings(
-        max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), database=None
-    )
+    @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(network=networks(), speed=st.floats(0, 1), seed=st.integers(1, 2**32 - 1))
     def check(network, speed, seed):
         qgraph, x = network

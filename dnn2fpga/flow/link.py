@@ -58,9 +58,7 @@ class Tensor:
         for at, value in enumerate(ints):
             if not low <= value <= high:
                 raise Refusal(f"value {at} of the image must be from {low} to {high}, not {value}")
-        return b"".join(
-            int(value).to_bytes(self.bytes_per_value, "little", signed=self.signed) for value in ints
-        )
+        return b"".join(int(value).to_bytes(self.bytes_per_value, "little", signed=self.signed) for value in ints)
 
     def decode(self, data: bytes) -> list[int]:
         """The values in `data`."""
@@ -118,9 +116,7 @@ class Link:
         if version != VERSION:
             raise Refusal(f"the board speaks version {version} of the link, this dnn2fpga version {VERSION}")
         if design_hash != self._design_hash:
-            raise Refusal(
-                f"the board holds design {design_hash.hex()}, not {self._design_hash.hex()}: flash it first"
-            )
+            raise Refusal(f"the board holds design {design_hash.hex()}, not {self._design_hash.hex()}: flash it first")
 
     def infer(self, ints: Sequence[int]) -> tuple[list[int], int]:
         """The outputs for an image, and the clock cycles from its first word in to its last word out.

@@ -72,14 +72,14 @@ def simulate(
 ) -> Simulation:
     """Run real inputs `x` `(n, *input_shape)` through the hardware of `plan`.
 
-    `stalls` pauses source and sink at random; `vcd`, with the engine pysim only, writes a waveform; `progress` is
-    told how many images are done. Raises `Refusal` on inputs that do not fit, or if the engine cannot run.
+    `stalls` pauses source and sink at random; `vcd` names a waveform to write, which the engine pysim does;
+    `progress` is told how many images are done. Raises `Refusal` on inputs that do not fit, or if the engine cannot
+    run.
     """
     expected = qgraph.run(x)
     q = qgraph.quantize_input(x)
-    if vcd is not None:
-        engine = Pysim(vcd)
-    trace = _run(plan, q, engine, stalls, lambda words: progress(words // plan.words_out))
+    drawing = engine if vcd is None else Pysim(vcd)
+    trace = _run(plan, q, drawing, stalls, lambda words: progress(words // plan.words_out))
     outputs = trace.words.reshape(expected.shape)
     done = trace.given[plan.words_out - 1 :: plan.words_out]
     wrong = outputs != expected
@@ -87,22 +87,26 @@ def simulate(
         engine=engine.name,
         outputs=outputs,
         mismatches=int(wrong.sum()),
-        first=_locate(plan, qgraph, q, engine, outputs, expected) if wrong.any() else None,
+        first=_locate(plan, qgraph, q, engine, stalls, outputs, expected) if wrong.any() else None,
         latency_cycles=int(done[0] - trace.taken[0]),
         cycles_per_image=interval(done.tolist()) if len(done) > 1 else None,
         seconds=trace.seconds,
     )
 
 
-def _run(
-    plan: Plan, q: np.ndarray, engine: Engine, stalls: Stalls | None, progress: Callable[[int], object]
-) -> Trace:
+def _run(plan: Plan, q: np.ndarray, engine: Engine, stalls: Stalls | None, progress: Callable[[int], object]) -> Trace:
     words = q.reshape(-1, plan.layers[0].folding.i_lanes)
     return engine.run(Pipeline(plan), words, len(q) * plan.words_out, stalls=stalls, progress=progress)
 
 
 def _locate(
-    plan: Plan, qgraph: QGraph, q: np.ndarray, engine: Engine, outputs: np.ndarray, expected: np.ndarray
+    plan: Plan,
+    qgraph: QGraph,
+    q: np.ndarray,
+    engine: Engine,
+    stalls: Stalls | None,
+    outputs: np.ndarray,
+    expected: np.ndarray,
 ) -> Mismatch:
     """The first wrong image, and the first layer that is wrong on it: pipelines cut short are run for that."""
     image = int(np.argmax((outputs != expected).reshape(len(q), -1).any(axis=1)))
@@ -114,12 +118,10 @@ def _locate(
     for count in range(1, len(plan.layers)):
         short = replace(plan, layers=plan.layers[:count])
         node = short.layers[-1].node
-        words = _run(short, q[image : image + 1], engine, None, lambda words: None).words
+        words = _run(short, q[image : image + 1], engine, stalls, lambda words: None).words
         if (words.reshape(-1) != reference[node.name].reshape(-1)).any():
             found, layer = words.reshape(node.output_shape), short.layers[-1]
             break
     right = reference[layer.node.name][0]
     position = tuple(int(axis) for axis in np.argwhere(found != right)[0])
     return Mismatch(image, layer.node.name, position, int(right[position]), int(found[position]))
-
-

@@ -23,9 +23,7 @@ class Top(Elaboratable):
     `Refusal` if the board cannot make its clock or its baud rate.
     """
 
-    def __init__(
-        self, pipeline: Any, board: Board, *, values_in: int, values_out: int, design_hash: bytes
-    ) -> None:
+    def __init__(self, pipeline: Any, board: Board, *, values_in: int, values_out: int, design_hash: bytes) -> None:
         self.pipeline = pipeline
         self.board = board
         self.platform = board.platform()
@@ -34,9 +32,7 @@ class Top(Elaboratable):
         self.clock = None
         self.clock_mhz = board_mhz
         if wanted != board_mhz:
-            self.clock = SystemClock(
-                board.device.family, board_mhz, wanted, on_pll_pad=board.clock_on_pll_pad
-            )
+            self.clock = SystemClock(board.device.family, board_mhz, wanted, on_pll_pad=board.clock_on_pll_pad)
             self.clock_mhz = self.clock.mhz
         self.link = Link(
             pipeline.i.payload.shape(),

@@ -51,6 +51,4 @@ def verify_link(qgraph: QGraph, link: Link, x: np.ndarray, progress: Callable[[i
         image, *position = (int(axis) for axis in np.argwhere(wrong)[0])
         at = (image, *position)
         first = Mismatch(image, qgraph.nodes[-1].name, tuple(position), int(expected[at]), int(outputs[at]))
-    return Simulation(
-        "board", outputs, int(wrong.sum()), first, int(np.median(cycles)), None, seconds
-    )
+    return Simulation("board", outputs, int(wrong.sum()), first, int(np.median(cycles)), None, seconds)

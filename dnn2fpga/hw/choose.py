@@ -13,6 +13,10 @@ from .resources import Device, Resources
 FILL = 0.6
 """The share of the LUTs that a design may fill: beyond it routing takes long, and the clock suffers."""
 
+MOST_LUTS = 20_000
+"""And no more than these, however large the chip: nextpnr routes some 1,000 LUTs' worth of layers in half a minute,
+but 30,000 not in half an hour."""
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -26,7 +30,7 @@ class Budget:
         """What is left for the layers."""
         total, kept = self.device.budget, self.reserved
         return Resources(
-            max(0, int(total.luts * FILL) - kept.luts),
+            max(0, min(int(total.luts * FILL), MOST_LUTS) - kept.luts),
             max(0, total.ffs - kept.ffs),
             max(0, total.dsps - kept.dsps),
             max(0, total.brams - kept.brams),

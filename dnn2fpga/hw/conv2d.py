@@ -65,9 +65,7 @@ class Conv2DFolding:
         held = register(self.placement.values * self.i.width)
         if self.folding.words > 1:  # the window moves on, part by part
             held += Resources(luts=held.ffs)
-        return (
-            window.resources(self.placement, self.i.width, device) + held + self.folding.resources(device)
-        )
+        return window.resources(self.placement, self.i.width, device) + held + self.folding.resources(device)
 
     def timing(self) -> Iterator[Process | Buffer]:
         """Its timed twin."""
@@ -100,9 +98,7 @@ class Conv2D(wiring.Component):
 
     def __init__(self, folding: Conv2DFolding) -> None:
         self.folding = folding
-        super().__init__(
-            {"i": In(lanes(folding.i, folding.i_lanes)), "o": Out(lanes(folding.o, folding.o_lanes))}
-        )
+        super().__init__({"i": In(lanes(folding.i, folding.i_lanes)), "o": Out(lanes(folding.o, folding.o_lanes))})
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""

@@ -85,4 +85,3 @@ def resources(depth: int, width: int, device: Device) -> Resources:
     if in_block(depth, width):
         return counter + Resources(ffs=width, brams=device.brams(depth, width))
     return counter + Resources(luts=width * -(-depth // 16), ffs=width)
-

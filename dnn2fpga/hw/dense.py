@@ -296,5 +296,3 @@ class Dense(wiring.Component):
         kernel[:k] = folding.sums.kernel
         grid = kernel.reshape(folding.words, folding.inputs, folding.groups, folding.outputs)
         return grid.transpose(0, 2, 3, 1).reshape(folding.steps, -1).tolist()
-
-

@@ -106,9 +106,7 @@ def tree_resources(width: int, n: int, total: int) -> Resources:
     return taken
 
 
-def resources(
-    x: Shape, w: Shape, total: Shape, device: Device, *, outputs: int, inputs: int, soft: int
-) -> Resources:
+def resources(x: Shape, w: Shape, total: Shape, device: Device, *, outputs: int, inputs: int, soft: int) -> Resources:
     """What the array takes."""
     taken = multiplier_resources(x, w, device, dsp=False) * soft
     taken += multiplier_resources(x, w, device, dsp=True) * (outputs * inputs - soft)

@@ -18,9 +18,7 @@ class Pipeline(wiring.Component):
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         first, last = plan.layers[0].folding, plan.layers[-1].folding
-        super().__init__(
-            {"i": In(lanes(first.i, first.i_lanes)), "o": Out(lanes(last.o, last.o_lanes))}
-        )
+        super().__init__({"i": In(lanes(first.i, first.i_lanes)), "o": Out(lanes(last.o, last.o_lanes))})
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""

@@ -24,8 +24,8 @@ FOLDINGS = Mapping[str, Callable[[QNode], Iterable[Folding]] | None]
 IMAGES = 4
 """Images timed: the first gives the latency, the others the interval."""
 
-GENERIC = Device("generic", "ecp5", Resources(luts=100_000, ffs=100_000, dsps=128, brams=200))
-"""What is planned for where no board is named."""
+GENERIC = Device("generic", "ecp5", Resources(luts=10_000, ffs=10_000, dsps=32, brams=64))
+"""What is planned for where no board is named: small, so that simulating it is quick."""
 GENERIC_MHZ = 100.0
 
 
@@ -131,9 +131,7 @@ def plan(
     return _meet(qgraph.name, choices, most, budget, clock_mhz, fps)
 
 
-def _meet(
-    name: str, choices: Sequence[Choice], most: Chosen, budget: Budget, clock_mhz: float, fps: float
-) -> Plan:
+def _meet(name: str, choices: Sequence[Choice], most: Chosen, budget: Budget, clock_mhz: float, fps: float) -> Plan:
     """The cheapest plan of at least `fps` images a second; `most` is the fastest there is."""
     allowed = math.floor(clock_mhz * 1e6 / fps)
     for cycles in reversed([t for t in cycle_targets(choices) if t <= allowed]):

@@ -42,14 +42,14 @@ class CreditQueue(wiring.Component):
         """The logic."""
         m = Module()
         # One place more than there are credits: Amaranth counts its output register, which may yet be empty.
-        m.submodules.fifo = queue = fifo.SyncFIFOBuffered(
-            width=len(self.word.as_value()), depth=self.depth + 1
-        )
-        credits = Signal(range(self.depth + 1), init=self.depth)
+        m.submodules.fifo = queue = fifo.SyncFIFOBuffered(width=len(self.word.as_value()), depth=self.depth + 1)
+        credits, left = (Signal(range(self.depth + 1), init=self.depth) for _ in range(2))
+        free = Signal(init=1)  # a register of its own, since much waits for it
         taken = self.o.valid & self.o.ready
-        m.d.sync += credits.eq(credits + taken - (self.book & self.free))
+        m.d.sync += [credits.eq(left), free.eq(left != 0)]
         m.d.comb += [
-            self.free.eq(credits != 0),
+            left.eq(credits + taken - (self.book & free)),
+            self.free.eq(free),
             queue.w_data.eq(self.word.as_value()),
             queue.w_en.eq(self.give),
             self.o.payload.as_value().eq(queue.r_data),

@@ -64,9 +64,7 @@ class Receiver(wiring.Component):
                     m.d.comb += crc.start.eq(1)
                     m.d.sync += [count.eq(0), word.eq(0), part.eq(0)]
                     with m.If(count != 0):
-                        m.d.sync += self.request.payload.kind.eq(
-                            _judge(crc.match_detected, count, image_frame)
-                        )
+                        m.d.sync += self.request.payload.kind.eq(_judge(crc.match_detected, count, image_frame))
                         m.next = "REPORT"
                 with m.Else():
                     m.d.comb += crc.valid.eq(1)

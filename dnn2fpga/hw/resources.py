@@ -42,8 +42,8 @@ class Device:
 
 
 def adder(width: int) -> Resources:
-    """A registered adder: one LUT and one flip-flop a bit; carry chains take an even number of bits."""
-    return Resources(luts=width + width % 2, ffs=width)
+    """A registered adder: one LUT and one flip-flop a bit, an even number, and one to enter and leave the chain."""
+    return Resources(luts=width + width % 2 + 2, ffs=width)
 
 
 def register(width: int) -> Resources:

@@ -150,4 +150,3 @@ class Narrow(wiring.Component):
         with m.Elif(self.o.ready):
             m.d.sync += [held.eq(held[width:]), part.eq(part + 1)]
         return m
-

@@ -23,21 +23,19 @@ class SlidingWindow(wiring.Component):
 
     def __init__(self, shape: Shape, placement: Placement, pad: int = 0) -> None:
         self.shape, self.placement, self.pad = shape, placement, pad
-        super().__init__(
-            {"i": In(lanes(shape, placement.shape[2])), "o": Out(lanes(shape, placement.values))}
-        )
+        super().__init__({"i": In(lanes(shape, placement.shape[2])), "o": Out(lanes(shape, placement.values))})
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""
         m = Module()
         placement = self.placement
-        (kernel_y, kernel_x), (height, width) = placement.window.kernel, placement.padded
+        (kernel_y, kernel_x), width = placement.window.kernel, placement.padded[1]
 
         # Where we are: position, whether it lies inside the image, whether a window ends here.
         advance, inside = Signal(), Signal()
         ends_row = Signal()
         x, inside_x, window_x = _axis(m, "x", placement, 1, advance)
-        y, inside_y, window_y = _axis(m, "y", placement, 0, advance & ends_row)
+        _, inside_y, window_y = _axis(m, "y", placement, 0, advance & ends_row)
         free = ~self.o.valid | self.o.ready
         m.d.comb += [
             ends_row.eq(x == width - 1),
@@ -69,14 +67,13 @@ class SlidingWindow(wiring.Component):
         rows, width = self.placement.window.kernel[0] - 1, self.placement.padded[1]
         # A small one is left to synthesis: not every family has LUT memory.
         attrs = {"ram_style": "block"} if in_block(self.placement, self.shape.width) else {}
-        m.submodules.lines = lines = memory.Memory(
-            shape=rows * len(pixel), depth=width, init=[], attrs=attrs
-        )
+        m.submodules.lines = lines = memory.Memory(shape=rows * len(pixel), depth=width, init=[], attrs=attrs)
         write = lines.write_port()
-        # Only a one-pixel-wide image reads the very word it is writing.
+        # Only a one-pixel-wide image reads the very word that it is writing.
         read = lines.read_port(transparent_for=(write,) if width == 1 else ())
         m.d.comb += [
-            read.addr.eq(Mux(advance, next_x, x)),
+            read.addr.eq(next_x),
+            read.en.eq(advance),
             write.addr.eq(x),
             write.data.eq(Cat(read.data, pixel)[len(pixel) :]),
             write.en.eq(advance),
@@ -95,7 +92,7 @@ def _axis(m: Module, name: str, placement: Placement, axis: int, step: object) -
         m.d.sync += [at.eq(at + 1), to_window.eq(Mux(to_window == 0, stride - 1, to_window - 1))]
         with m.If(at == padded - 1):
             m.d.sync += [at.eq(0), to_window.eq(kernel - 1)]
-    return at, inside, to_window == 0  # type: ignore[return-value]
+    return at, inside, to_window == 0
 
 
 def in_block(placement: Placement, width: int) -> bool:

@@ -25,13 +25,9 @@ class BatchNormalization:
     center: bool = True
 
     @classmethod
-    def from_keras(
-        cls, config: dict[str, Any], weights: list[np.ndarray]
-    ) -> tuple[BatchNormalization, Weights]:
+    def from_keras(cls, config: dict[str, Any], weights: list[np.ndarray]) -> tuple[BatchNormalization, Weights]:
         """From a `BatchNormalization` layer, with or without `scale` and `center`."""
-        axis = (
-            config["axis"][0] if isinstance(config["axis"], list) else config["axis"]
-        )  # Keras 2 keeps a list
+        axis = config["axis"][0] if isinstance(config["axis"], list) else config["axis"]  # Keras 2 keeps a list
         spec = cls(config["epsilon"], axis, config["scale"], config["center"])
         # `renorm` adds weights at the end, which only training uses
         return spec, dict(zip(spec._weight_names(), weights, strict=False))
@@ -55,13 +51,9 @@ class BatchNormalization:
 
         Raises `Refusal` on a negative variance.
         """
-        mean, variance = (
-            np.asarray(weights[name], np.float64) for name in ("moving_mean", "moving_variance")
-        )
+        mean, variance = (np.asarray(weights[name], np.float64) for name in ("moving_mean", "moving_variance"))
         if (variance < 0).any():
-            raise Refusal(
-                "moving_variance holds negative values; train the model again, or load an earlier checkpoint"
-            )
+            raise Refusal("moving_variance holds negative values; train the model again, or load an earlier checkpoint")
         slope = weights.get("gamma", 1.0) / np.sqrt(variance + self.epsilon)
         return slope, weights.get("beta", 0.0) - mean * slope
 

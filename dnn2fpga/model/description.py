@@ -43,8 +43,7 @@ def save(graph: Graph, folder: str | Path) -> None:
     """Write a float graph. Raises `Refusal` if the folder cannot be written, or a name is given twice."""
     check_names(graph.nodes)
     layers = tuple(
-        LayerEntry(node.name, node.spec.kind, encode(node.spec), shapes_of(node.weights))
-        for node in graph.nodes
+        LayerEntry(node.name, node.spec.kind, encode(node.spec), shapes_of(node.weights)) for node in graph.nodes
     )
     model = encode(ModelEntry(graph.name, graph.input_shape, layers))
     arrays = {f"{node.name}/{name}": weight for node in graph.nodes for name, weight in node.weights.items()}

@@ -29,9 +29,7 @@ def kind_of_description(folder: str | Path) -> str:
     return _read_head(Path(folder))["numbers"]
 
 
-def write_folder(
-    folder: str | Path, numbers: str, model: dict[str, Any], arrays: Mapping[str, np.ndarray]
-) -> None:
+def write_folder(folder: str | Path, numbers: str, model: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
     """Write a model of "float" or "integer" `numbers`; other files in `folder` are left alone.
 
     Both files are complete before either takes its name, and `model.json` comes last: a folder that has one
@@ -60,9 +58,7 @@ def read_folder(folder: str | Path, numbers: str) -> tuple[dict[str, Any], dict[
     folder = Path(folder)
     model = _read_head(folder)
     if model["numbers"] != numbers:
-        raise Refusal(
-            f"{folder}: holds a model of {model['numbers']} numbers; here one of {numbers} numbers is needed"
-        )
+        raise Refusal(f"{folder}: holds a model of {model['numbers']} numbers; here one of {numbers} numbers is needed")
     for key in ("format", "version", "numbers"):
         del model[key]
     return model, read_npz(folder / WEIGHTS)
@@ -89,9 +85,7 @@ def take_arrays(
 def refuse_leftovers(arrays: Mapping[str, np.ndarray]) -> None:
     """Raise `Refusal` if `weights.npz` holds an array that no layer took."""
     if arrays:
-        raise Refusal(
-            f"{WEIGHTS}: '{next(iter(arrays))}' belongs to no layer of {MODEL}; save the model again"
-        )
+        raise Refusal(f"{WEIGHTS}: '{next(iter(arrays))}' belongs to no layer of {MODEL}; save the model again")
 
 
 def shapes_of(arrays: Mapping[str, np.ndarray]) -> dict[str, Shape]:
@@ -112,9 +106,7 @@ def _read_head(folder: Path) -> dict[str, Any]:
     if not isinstance(model, dict) or model.get("format") != FORMAT:
         raise Refusal(f'{path}: is no model description; it must have "format": "{FORMAT}"')
     if model.get("version") != VERSION:
-        raise Refusal(
-            f"{path}: version {model.get('version')!r} is unknown; this dnn2fpga reads version {VERSION}"
-        )
+        raise Refusal(f"{path}: version {model.get('version')!r} is unknown; this dnn2fpga reads version {VERSION}")
     if model.get("numbers") not in ("float", "integer"):
         raise Refusal(f"{path}: numbers must be 'float' or 'integer', not {model.get('numbers')!r}")
     return model

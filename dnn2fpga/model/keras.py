@@ -76,9 +76,7 @@ def _import_keras() -> Any:
 
 def _load(keras: Any, path: Path) -> Any:
     if path.suffix not in (".keras", ".h5"):
-        raise Refusal(
-            f"{path}: a Keras model must be a .keras or .h5 file; save it with model.save('model.keras')"
-        )
+        raise Refusal(f"{path}: a Keras model must be a .keras or .h5 file; save it with model.save('model.keras')")
     if not path.is_file():
         raise Refusal(f"{path}: no such file")
     # Keras takes what is no zip archive for a folder or an older format, and says so at length
@@ -98,9 +96,7 @@ def _one_line(error: Exception) -> str:
 def _input_shape(model: Any) -> tuple[int, ...]:
     shape = tuple(model.inputs[0].shape[1:])
     if None in shape:
-        raise Refusal(
-            f"model '{model.name}': the input shape {shape} is not fixed; give keras.Input fixed sizes"
-        )
+        raise Refusal(f"model '{model.name}': the input shape {shape} is not fixed; give keras.Input fixed sizes")
     return shape
 
 
@@ -163,14 +159,10 @@ def _chain(keras: Any, model: Any) -> list[Any]:
             raise Refusal(f"model '{model.name}' has no input shape yet; put keras.Input(shape) first")
         return list(model.layers)
     if not isinstance(model, keras.Function):
-        raise Refusal(
-            f"model '{model.name}' is a {type(model).__name__}; only Sequential and functional ones are read"
-        )
+        raise Refusal(f"model '{model.name}' is a {type(model).__name__}; only Sequential and functional ones are read")
     for what, tensors in (("inputs", model.inputs), ("outputs", model.outputs)):
         if len(tensors) != 1:
-            raise Refusal(
-                f"model '{model.name}' has {len(tensors)} {what}; only models with one are supported"
-            )
+            raise Refusal(f"model '{model.name}' has {len(tensors)} {what}; only models with one are supported")
     before: str | None = None
     for layer in model.get_config()["layers"]:
         sources = list(_sources(layer["inbound_nodes"]))

@@ -23,6 +23,4 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
             return dict(archive)
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         reason = "it holds Python objects" if "allow_pickle" in str(error) else "it is damaged"
-        raise Refusal(
-            f"{path}: cannot be read, since {reason}; write plain arrays with numpy.savez"
-        ) from None
+        raise Refusal(f"{path}: cannot be read, since {reason}; write plain arrays with numpy.savez") from None

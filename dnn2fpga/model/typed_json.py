@@ -61,8 +61,7 @@ def _decode_tuple(hints: tuple[Any, ...], value: Any, at: str) -> tuple[Any, ...
         hints = (hints[0],) * len(value)
     _expect(len(hints) == len(value), at, f"a list of {len(hints)}", value)
     return tuple(
-        decode(hint, part, f"{at}[{index}]")
-        for index, (hint, part) in enumerate(zip(hints, value, strict=True))
+        decode(hint, part, f"{at}[{index}]") for index, (hint, part) in enumerate(zip(hints, value, strict=True))
     )
 
 
@@ -73,6 +72,4 @@ def _inside(at: str, key: str) -> str:
 def _expect(right: bool, at: str, what: str, value: Any) -> None:
     if not right:
         found = repr(value)
-        raise Refusal(
-            f"{at or 'the document'} must be {what}, not {found if len(found) <= 40 else found[:40] + '…'}"
-        )
+        raise Refusal(f"{at or 'the document'} must be {what}, not {found if len(found) <= 40 else found[:40] + '…'}")

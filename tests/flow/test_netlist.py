@@ -47,9 +47,7 @@ def yosys():
 
 def test_verilog_has_flat_ports_of_the_right_width():
     text = netlist.verilog(Widen(signed(5), 3, 4), "pipeline")
-    header, body = re.search(
-        r"^module pipeline\((.*?)\);(.*?)^endmodule", text, re.MULTILINE | re.DOTALL
-    ).groups()
+    header, body = re.search(r"^module pipeline\((.*?)\);(.*?)^endmodule", text, re.MULTILINE | re.DOTALL).groups()
     assert {port.strip() for port in header.split(",")} == PORTS
     assert "input [14:0] i_payload;" in body
     assert "output [59:0] o_payload;" in body

@@ -117,12 +117,8 @@ class TestYosys:
         assert (toolchain.cxxrtl_include() / "cxxrtl" / "cxxrtl.h").is_file()
 
     def test_a_script_runs_in_its_folder_and_abc_too(self, tmp_path):
-        (tmp_path / "and.v").write_text(
-            "module top(input a, b, c, output o); assign o = a & b & c; endmodule"
-        )
-        log = toolchain.run_yosys(
-            "read_verilog and.v\nsynth -top top\nabc -lut 4\nstat\nwrite_json and.json", tmp_path
-        )
+        (tmp_path / "and.v").write_text("module top(input a, b, c, output o); assign o = a & b & c; endmodule")
+        log = toolchain.run_yosys("read_verilog and.v\nsynth -top top\nabc -lut 4\nstat\nwrite_json and.json", tmp_path)
         assert "$lut" in log
         assert sorted(os.listdir(tmp_path)) == ["and.json", "and.v"]
 

@@ -101,9 +101,7 @@ class Board:
 
     def levels(self, wire: list[int]) -> None:
         """Put levels on the pin, one a bit."""
-        self.to_board.extend(
-            wire[int(clock / self.write_bit)] for clock in range(int(len(wire) * self.write_bit))
-        )
+        self.to_board.extend(wire[int(clock / self.write_bit)] for clock in range(int(len(wire) * self.write_bit)))
 
     def write(self, data: bytes) -> None:
         self.levels([bit for byte in data for bit in (0, *(byte >> n & 1 for n in range(8)), 1)])
@@ -125,9 +123,7 @@ class Board:
         return [host.decode_frame(part) for part in wire.split(b"\xc0") if part]
 
     def host(self, design_hash: bytes = HASH, values_in: int = VALUES_IN) -> host.Link:
-        return host.Link(
-            self, host.Tensor(values_in, 8, False), host.Tensor(VALUES_OUT, 11, True), design_hash
-        )
+        return host.Link(self, host.Tensor(values_in, 8, False), host.Tensor(VALUES_OUT, 11, True), design_hash)
 
 
 def image_frame(sequence: int, image: list[int]) -> bytes:

@@ -43,7 +43,5 @@ def test_axis_of_the_channels(axis):
 
 @pytest.mark.parametrize("axis", [1, 2, -2])
 def test_other_axes_are_refused(axis):
-    with pytest.raises(
-        Refusal, match=rf"^axis={axis} is not supported on \(4, 5, 2\); use axis=-1, the channels$"
-    ):
+    with pytest.raises(Refusal, match=rf"^axis={axis} is not supported on \(4, 5, 2\); use axis=-1, the channels$"):
         BatchNormalization(0.1, axis).output_shape((4, 5, 2))

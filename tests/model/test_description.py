@@ -205,34 +205,28 @@ CHANGES = {
     r"/q: layers\[0\].weights is missing$": lambda m: m["layers"][0].pop("weights"),
     r"/q: input_shape\[0\] must be an integer, not 8.5$": lambda m: m.update(input_shape=[8.5, 6, 2]),
     "/q: colour is unknown here; known are: name, input_shape, layers$": lambda m: m.update(colour=1),
-    "/q: layer 'conv': kind 'conv9d' is unknown; known are: conv2d, max_pool2d, dense, ": lambda m: m[
-        "layers"
-    ][0].update(kind="conv9d"),
+    "/q: layer 'conv': kind 'conv9d' is unknown; known are: conv2d, max_pool2d, dense, ": lambda m: m["layers"][
+        0
+    ].update(kind="conv9d"),
     "/q: layer 'conv': window is missing$": lambda m: m["layers"][0]["hyperparameters"].pop("window"),
     "/q: layer 'conv': window.kernel must be a list of 2, not ": lambda m: m["layers"][0]["hyperparameters"][
         "window"
     ].update(kernel=[3]),
-    "/q: layer 'conv': window.dilation is unknown here; known are: kernel, strides, padding$": lambda m: m[
-        "layers"
-    ][0]["hyperparameters"]["window"].update(dilation=2),
-    "/q: layer 'conv': padding='full' is not supported": lambda m: m["layers"][0]["hyperparameters"][
-        "window"
-    ].update(padding="full"),
-    "/q: layer 'conv': relu must be true or false, not 0$": lambda m: m["layers"][0][
+    "/q: layer 'conv': window.dilation is unknown here; known are: kernel, strides, padding$": lambda m: m["layers"][0][
         "hyperparameters"
-    ].update(relu=0),
-    "/q: layer 'flatten': size is unknown here; known are: none$": lambda m: m["layers"][3][
-        "hyperparameters"
-    ].update(size=2),
+    ]["window"].update(dilation=2),
+    "/q: layer 'conv': padding='full' is not supported": lambda m: m["layers"][0]["hyperparameters"]["window"].update(
+        padding="full"
+    ),
+    "/q: layer 'conv': relu must be true or false, not 0$": lambda m: m["layers"][0]["hyperparameters"].update(relu=0),
+    "/q: layer 'flatten': size is unknown here; known are: none$": lambda m: m["layers"][3]["hyperparameters"].update(
+        size=2
+    ),
     r"/q: weights.npz: 'conv/bias' has shape \(4,\); model.json says \(5,\)$": lambda m: m["layers"][0][
         "weights"
     ].update(bias=[5]),
-    "/q: weights.npz: the array 'conv/gamma' is missing": lambda m: m["layers"][0]["weights"].update(
-        gamma=[4]
-    ),
-    "/q: weights.npz: 'conv/bias' belongs to no layer of model.json": lambda m: m["layers"][0]["weights"].pop(
-        "bias"
-    ),
+    "/q: weights.npz: the array 'conv/gamma' is missing": lambda m: m["layers"][0]["weights"].update(gamma=[4]),
+    "/q: weights.npz: 'conv/bias' belongs to no layer of model.json": lambda m: m["layers"][0]["weights"].pop("bias"),
     "/q: layer 'conv': .* does not fit": lambda m: m.update(input_shape=[0, 6, 2]),
 }
 
@@ -263,9 +257,7 @@ def test_damaged_weights(saved):
     damaged = bytearray(path.read_bytes())
     damaged[200:300] = bytes(100)
     path.write_bytes(damaged)
-    refused(
-        saved, "/q/weights.npz: cannot be read, since it is damaged; write plain arrays with numpy.savez$"
-    )
+    refused(saved, "/q/weights.npz: cannot be read, since it is damaged; write plain arrays with numpy.savez$")
 
 
 def test_hyperparameters_with_a_default_may_be_absent(graph, saved):

@@ -16,9 +16,7 @@ from dnn2fpga.model.passes import simplify
 from .rows import ROWS
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-pytest.importorskip(
-    "tensorflow", reason="reading Keras models needs TensorFlow: pip install 'dnn2fpga[keras]'"
-)
+pytest.importorskip("tensorflow", reason="reading Keras models needs TensorFlow: pip install 'dnn2fpga[keras]'")
 keras = pytest.importorskip("keras", reason="reading Keras models needs Keras: pip install 'dnn2fpga[keras]'")
 layers = keras.layers
 
@@ -239,9 +237,7 @@ def test_merging_layers_are_refused():
 def test_layers_used_twice_are_refused():
     i = keras.Input((4,))
     shared = layers.Dense(4, name="shared")
-    refused(
-        keras.Model(i, shared(shared(i))), "^layer 'shared' takes 'input_layer' and 'shared'.* each used once"
-    )
+    refused(keras.Model(i, shared(shared(i))), "^layer 'shared' takes 'input_layer' and 'shared'.* each used once")
 
 
 def test_bare_operations_are_refused():

@@ -55,9 +55,7 @@ def assert_same(a, b):
 @pytest.mark.parametrize("scale", [False, True])
 @pytest.mark.parametrize("center", [False, True])
 def test_batch_norm_is_folded(scale, center):
-    before = graph(
-        conv(), norm(scale=scale, center=center), Node("relu", ReLU()), Node("flatten", Flatten()), dense()
-    )
+    before = graph(conv(), norm(scale=scale, center=center), Node("relu", ReLU()), Node("flatten", Flatten()), dense())
     after = fold_batch_norm(before)
     assert names(after) == ["conv", "relu", "flatten", "dense"]
     assert after.nodes[0].weights["kernel"].dtype == np.float32
@@ -88,9 +86,7 @@ def test_batch_norms_in_a_row_are_folded():
     ],
 )
 def test_batch_norm_that_follows_no_kernel_is_refused(nodes, place):
-    with pytest.raises(
-        Refusal, match=f"^layer 'norm': batch normalization {place} is not supported; put it directly"
-    ):
+    with pytest.raises(Refusal, match=f"^layer 'norm': batch normalization {place} is not supported; put it directly"):
         simplify(graph(*nodes))
 
 
@@ -108,9 +104,7 @@ def test_relu_after_relu_is_folded():
 
 
 def test_relu_that_follows_no_sum_stays():
-    before = graph(
-        Node("first", ReLU()), conv(), Node("pool", MaxPool2D(Window((2, 2)))), Node("relu", ReLU())
-    )
+    before = graph(Node("first", ReLU()), conv(), Node("pool", MaxPool2D(Window((2, 2)))), Node("relu", ReLU()))
     after = fold_relu(before)
     assert after == before
 
@@ -122,16 +116,12 @@ def test_simplify_does_it_all():
     assert_same(before, after)
 
 
-@pytest.mark.parametrize(
-    ("value", "text"), [(np.nan, "NaN"), (np.inf, "infinite values"), (-np.inf, "infinite")]
-)
+@pytest.mark.parametrize(("value", "text"), [(np.nan, "NaN"), (np.inf, "infinite values"), (-np.inf, "infinite")])
 def test_weights_that_are_not_finite_are_refused(value, text):
     node = conv()
     kernel = node.weights["kernel"].copy()
     kernel[0, 0, 0, :2] = value
-    with pytest.raises(
-        Refusal, match=rf"^layer 'conv': kernel holds {text}.* \(2 of 72 values\); every weight must"
-    ):
+    with pytest.raises(Refusal, match=rf"^layer 'conv': kernel holds {text}.* \(2 of 72 values\); every weight must"):
         check_weights(graph(node.with_weights(kernel=kernel)))
 
 

@@ -30,9 +30,7 @@ def test_models_are_as_good_as_their_readme_says(name, parameters, accuracy):
 
 
 def test_the_mlp_fits_into_the_block_ram_of_an_ice40_up5k():
-    kernels = [
-        node.weights["kernel"] for node in load(model_folder("mnist_mlp"), SPECS).nodes if node.weights
-    ]
+    kernels = [node.weights["kernel"] for node in load(model_folder("mnist_mlp"), SPECS).nodes if node.weights]
     assert sum(8 * kernel.size for kernel in kernels) <= 60_000
 
 

@@ -124,27 +124,17 @@ def test_extreme_integers_reload_exactly(tmp_path, values, dtype):
 
 
 CHANGES = {
-    "/q: holds a model of float numbers; here one of integer numbers is needed": lambda m: m.update(
-        numbers="float"
-    ),
+    "/q: holds a model of float numbers; here one of integer numbers is needed": lambda m: m.update(numbers="float"),
     "/q: the model has no layers; at least one is needed": lambda m: m.update(layers=[]),
     r"/q: layers\[0\].i.scale is missing": lambda m: m["layers"][0]["i"].pop("scale"),
     r"/q: layers\[0\].o.bits must be an integer, not 8.5": lambda m: m["layers"][0]["o"].update(bits=8.5),
-    "/q: a scale must be a positive finite number, not nan": lambda m: m["layers"][0]["i"].update(
-        scale=float("nan")
-    ),
-    r"/q: layers\[0\].scalars.shift must be an integer, not '9'": lambda m: m["layers"][0]["scalars"].update(
-        shift="9"
-    ),
+    "/q: a scale must be a positive finite number, not nan": lambda m: m["layers"][0]["i"].update(scale=float("nan")),
+    r"/q: layers\[0\].scalars.shift must be an integer, not '9'": lambda m: m["layers"][0]["scalars"].update(shift="9"),
     "/q: layer 'conv': kind 'batch_normalization' is unknown": lambda m: m["layers"][0].update(
         kind="batch_normalization"
     ),
-    "/q: layer 'pool': its input is not the output of 'conv'": lambda m: m["layers"][1].update(
-        input_shape=[9, 9, 9]
-    ),
-    "/q: layer 'flatten': its input is not the output of 'pool'": lambda m: m["layers"][2]["i"].update(
-        bits=4
-    ),
+    "/q: layer 'pool': its input is not the output of 'conv'": lambda m: m["layers"][1].update(input_shape=[9, 9, 9]),
+    "/q: layer 'flatten': its input is not the output of 'pool'": lambda m: m["layers"][2]["i"].update(bits=4),
     r"/q: weights.npz: 'conv/kernel' has shape \(18, 4\); model.json says \(3, 4\)": lambda m: m["layers"][0][
         "arrays"
     ].update(kernel=[3, 4]),

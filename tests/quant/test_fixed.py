@@ -40,9 +40,7 @@ def test_ties_go_up(x, rounded):
     assert round_half_up(np.array([x])) == [rounded]
 
 
-@pytest.mark.parametrize(
-    "x", [np.nextafter(0.5, 0), -np.nextafter(0.5, 1), 2.0**52 + 1, -(2.0**52) - 1, -1e-300]
-)
+@pytest.mark.parametrize("x", [np.nextafter(0.5, 0), -np.nextafter(0.5, 1), 2.0**52 + 1, -(2.0**52) - 1, -1e-300])
 def test_rounding_is_exact_where_adding_a_half_is_not(x):
     assert round_half_up(np.array([x])) == [exact_round(Fraction(float(x)))]
 
@@ -135,9 +133,7 @@ def test_multiplier_error_bound(ratios):
     assert 0 <= shift <= 62
     assert (multiplier < 2**MULTIPLIER_BITS).all()
     for exact, m in zip(ratios, multiplier.tolist(), strict=True):
-        assert abs(Fraction(m, 1 << shift) - Fraction(exact)) <= Fraction(1, 2 << shift) * (
-            1 + Fraction(1, 2**30)
-        )
+        assert abs(Fraction(m, 1 << shift) - Fraction(exact)) <= Fraction(1, 2 << shift) * (1 + Fraction(1, 2**30))
     top = int(ratio.argmax())
     error = abs(Fraction(int(multiplier[top]), 1 << shift) / Fraction(ratios[top]) - 1)
     assert error <= Fraction(1, 2**15) if shift == 0 else error <= Fraction(1, 2**MULTIPLIER_BITS)

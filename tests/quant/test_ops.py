@@ -177,10 +177,7 @@ def test_max_pool2d(window, shape, i):
     x = images(shape, i)
     expected = [
         [
-            [
-                [max(int(image[row, column, c]) for _, _, row, column in held) for c in range(shape[2])]
-                for held in line
-            ]
+            [[max(int(image[row, column, c]) for _, _, row, column in held) for c in range(shape[2])] for held in line]
             for line in windows(image, window)
         ]
         for image in x

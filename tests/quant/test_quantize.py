@@ -203,17 +203,13 @@ def test_bad_calibration_data_is_refused(samples, text):
 @pytest.mark.parametrize("bits", [1, 17, 8.0])
 def test_bad_widths_are_refused(bits):
     refused(f"^weights must be from 2 to 16 bits, not {bits}$", graph(random_dense()), weight_bits=bits)
-    refused(
-        f"^activations must be from 2 to 16 bits, not {bits}$", graph(random_dense()), activation_bits=bits
-    )
+    refused(f"^activations must be from 2 to 16 bits, not {bits}$", graph(random_dense()), activation_bits=bits)
 
 
 def test_outputs_finer_than_a_step_of_the_sum_are_refused():
     """In calibration all sums cancel out to almost nothing, which would need a very fine output format."""
     model = graph(dense([[1], [-1]], [1e-9]), shape=(2,))
-    refused(
-        "^layer 'dense': one step of the sum is worth .* use more bits for weights", model, np.ones((5, 2))
-    )
+    refused("^layer 'dense': one step of the sum is worth .* use more bits for weights", model, np.ones((5, 2)))
 
 
 def test_models_without_layers_are_refused():

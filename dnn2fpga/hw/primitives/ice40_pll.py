@@ -38,9 +38,7 @@ class Setting:
         """The output."""
         return self.vco / 2**self.divq
 
-    def instance(
-        self, source: Value | IOValue, clock: Signal, locked: Signal, *, on_pad: bool = False
-    ) -> Instance:
+    def instance(self, source: Value | IOValue, clock: Signal, locked: Signal, *, on_pad: bool = False) -> Instance:
         """The PLL, fed by `source`: its own pad, or anything else."""
         return Instance(
             "SB_PLL40_PAD" if on_pad else "SB_PLL40_CORE",
@@ -64,9 +62,5 @@ def settings(input_mhz: Fraction) -> Iterator[Setting]:
         for divf in range(128):
             for divq in range(1, 7):
                 s = Setting(input_mhz, divr, divf, divq)
-                if (
-                    PFD[0] <= s.pfd <= PFD[1]
-                    and VCO[0] <= s.vco <= VCO[1]
-                    and OUTPUT[0] <= s.mhz <= OUTPUT[1]
-                ):
+                if PFD[0] <= s.pfd <= PFD[1] and VCO[0] <= s.vco <= VCO[1] and OUTPUT[0] <= s.mhz <= OUTPUT[1]:
                     yield s

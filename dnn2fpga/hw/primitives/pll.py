@@ -28,9 +28,7 @@ class SystemClock(Elaboratable):
     `mhz` is the exact frequency. Raises `Refusal` if the PLL cannot come within 10 % of what is wanted.
     """
 
-    def __init__(
-        self, family: str, board_mhz: Fraction, wanted_mhz: Fraction, *, on_pll_pad: bool = False
-    ) -> None:
+    def __init__(self, family: str, board_mhz: Fraction, wanted_mhz: Fraction, *, on_pll_pad: bool = False) -> None:
         self.family = family
         self.on_pll_pad = on_pll_pad
         # Of two settings with the same frequency the first is kept: the families give the better one first.
@@ -41,9 +39,7 @@ class SystemClock(Elaboratable):
         )
         if best is None or best.mhz < wanted_mhz * Fraction(9, 10):
             nearest = f"the nearest below is {float(best.mhz):g}" if best else "none is as low"
-            raise Refusal(
-                f"the PLL cannot make {float(wanted_mhz):g} MHz of {float(board_mhz):g} MHz: {nearest}"
-            )
+            raise Refusal(f"the PLL cannot make {float(wanted_mhz):g} MHz of {float(board_mhz):g} MHz: {nearest}")
         self.setting = best
         self.mhz = best.mhz
 

@@ -42,9 +42,7 @@ def usable(name):
 
 def values(shape, n, words):
     """Random words of `n` lanes, the extremes among them."""
-    low, high = (
-        (-(1 << shape.width - 1), (1 << shape.width - 1) - 1) if shape.signed else (0, (1 << shape.width) - 1)
-    )
+    low, high = (-(1 << shape.width - 1), (1 << shape.width - 1) - 1) if shape.signed else (0, (1 << shape.width) - 1)
     drawn = np.random.default_rng(1).integers(low, high, (words, n), endpoint=True)
     drawn[0], drawn[1] = low, high
     return drawn
@@ -147,9 +145,7 @@ class Deaf(wiring.Component):
 
 
 def same(trace, other):
-    return all(
-        np.array_equal(getattr(trace, key), getattr(other, key)) for key in ("words", "taken", "given")
-    )
+    return all(np.array_equal(getattr(trace, key), getattr(other, key)) for key in ("words", "taken", "given"))
 
 
 @pytest.mark.parametrize("stalls", [None, STALLS], ids=["flowing", "stalled"])

@@ -18,9 +18,7 @@ def of(shape, n):
     [signed(1), unsigned(1), signed(8), unsigned(13), signed(31), signed(33), unsigned(63), signed(64)],
 )
 def test_words_are_what_amaranth_makes_of_the_values(shape, n):
-    low, high = (
-        (-(1 << shape.width - 1), (1 << shape.width - 1) - 1) if shape.signed else (0, (1 << shape.width) - 1)
-    )
+    low, high = (-(1 << shape.width - 1), (1 << shape.width - 1) - 1) if shape.signed else (0, (1 << shape.width) - 1)
     values = np.random.default_rng(1).integers(low, high, (20, n), endpoint=True)
     values[0], values[1] = low, high
     words = of(shape, n).pack(values)

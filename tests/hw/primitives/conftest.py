@@ -48,9 +48,7 @@ def icarus_products(tmp_path: Path, yosys: Callable[[str], str]) -> Callable[...
     if shutil.which("iverilog") is None:
         pytest.skip("needs Icarus Verilog")
 
-    def run(
-        dut, platform: object, pairs: Sequence[tuple[int, int]], models: Sequence[str]
-    ) -> list[int | None]:
+    def run(dut, platform: object, pairs: Sequence[tuple[int, int]], models: Sequence[str]) -> list[int | None]:
         a, b, p = dut.a.shape(), dut.b.shape(), dut.p.shape()
         (tmp_path / "top.il").write_text(rtlil.convert(dut, name="top", platform=platform))
         yosys("read_rtlil top.il; proc; opt_clean; write_verilog -noattr top.v")
@@ -68,9 +66,7 @@ def icarus_products(tmp_path: Path, yosys: Callable[[str], str]) -> Callable[...
         )
         sources = ["testbench.v", "top.v", *models]
         subprocess.run(["iverilog", "-g2012", "-o", "test.vvp", *sources], cwd=tmp_path, check=True)
-        done = subprocess.run(
-            ["vvp", "-n", "test.vvp"], cwd=tmp_path, check=True, capture_output=True, text=True
-        )
+        done = subprocess.run(["vvp", "-n", "test.vvp"], cwd=tmp_path, check=True, capture_output=True, text=True)
         return [_from_hex(line, p.width, p.signed) for line in done.stdout.split()]
 
     return run

@@ -105,9 +105,7 @@ def test_ice40_blocks_are_the_product(a: Shape, b: Shape, icarus_products):
     pairs = pairs_of(a, b, 3000)
     dut = Multiplier(a, b)
     model = Path(pyosys.__file__).parent / "share" / "ice40" / "cells_sim.v"
-    seen = icarus_products(
-        dut, ICEBreakerPlatform(), pairs, ["-DNO_ICE40_DEFAULT_ASSIGNMENTS", "-gno-specify", model]
-    )
+    seen = icarus_products(dut, ICEBreakerPlatform(), pairs, ["-DNO_ICE40_DEFAULT_ASSIGNMENTS", "-gno-specify", model])
     assert_products(seen, pairs, dut.latency)
 
 

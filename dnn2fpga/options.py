@@ -1,0 +1,67 @@
+"""What the options of the commands name: models, designs, data, engines. All of them may be refused."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from .dataset import Samples, read_samples
+from .design import Design
+from .errors import Refusal
+from .flow.engines import ENGINES, Engine, Stalls, default_engine
+from .kinds import KINDS, SPECS
+from .model import description as float_description
+from .model.folder import kind_of_description
+from .model.graph import Graph
+from .model.keras import from_keras
+from .quant import description as integer_description
+from .show import Show
+
+
+def design(options: Namespace) -> Design:
+    """The design that the options ask for, planned: all that can be refused is refused here."""
+    path: Path = options.model
+    if path.is_file() or (path.is_dir() and kind_of_description(path) == "float"):
+        raise Refusal(f"{path} is not an integer model: run dnn2fpga quantize first")
+    asked = Design(integer_description.load(path, SPECS), board=options.board, fps=options.fps)
+    _ = asked.plan
+    return asked
+
+
+def float_model(path: Path, show: Show) -> Graph:
+    """A float model, from a description or from Keras."""
+    if path.is_dir():
+        if kind_of_description(path) == "integer":
+            raise Refusal(f"{path} holds an integer model; quantize takes a float one")
+        return float_description.load(path, SPECS)
+    with show.steps("reading the Keras model"):
+        return from_keras(path, KINDS)
+
+
+def samples(options: Namespace) -> Samples:
+    """As many of the data as `--images` says."""
+    data = read_samples(options.data, options.input_scale)
+    images = options.images
+    if images is None:
+        return data
+    if not 1 <= images <= len(data.x):
+        raise Refusal(f"--images must be from 1 to {len(data.x)}, the samples there are, not {images}")
+    return Samples(data.x[:images], None if data.y is None else data.y[:images])
+
+
+def engine(options: Namespace) -> Engine:
+    """The simulator: only one of them draws waveforms."""
+    if options.vcd is None:
+        return ENGINES[options.engine] if options.engine else default_engine()
+    if options.engine not in (None, "pysim"):
+        raise Refusal(f"--vcd needs the engine pysim, not {options.engine}")
+    return ENGINES["pysim"]
+
+
+def stalls(options: Namespace) -> Stalls | None:
+    """The pauses, None for none."""
+    if not 0 <= options.stalls < 1:
+        raise Refusal(f"--stalls must be from 0 to below 1, not {options.stalls}")
+    if not 1 <= options.seed < 1 << 32:
+        raise Refusal(f"--seed must be from 1 to 2³²-1, not {options.seed}")
+    return Stalls(options.stalls, options.stalls, options.seed) if options.stalls else None

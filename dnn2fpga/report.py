@@ -1,0 +1,123 @@
+"""What a person reads of the commands' answers: fewer figures than a machine gets, in words and units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from .hw.resources import Device
+from .show import Show
+
+Answer = Mapping[str, Any]
+
+_PARTS = {"luts": "LUTs", "ffs": "FFs", "dsps": "DSPs", "brams": "BRAMs"}
+"""What a chip consists of, as people call it."""
+
+
+def quantized(answer: Answer, title: str, show: Show) -> None:
+    """The layers of an integer model, and what became of size and accuracy."""
+    rows = [
+        {
+            "layer": row["name"], "kind": row["kind"], "output": "×".join(map(str, row["output_shape"])),
+            "format": f"{'' if row['signed'] else 'u'}int{row['bits']}", "scale": row["scale"],
+            "bytes": row["bytes"],
+        }
+        for row in answer["layers"]
+    ]  # fmt: skip
+    show.table(title, rows)
+    show.line(f"accuracy  {_percent(answer['float_accuracy'])} float → {_percent(answer['int_accuracy'])} integer")
+    show.line(f"weights   {answer['bytes_float']:,} bytes float → {answer['bytes_int']:,} bytes integer")
+
+
+def planned(answer: Answer, device: Device, show: Show) -> None:
+    """The layers of a plan, its speed, and how much of the chip it takes."""
+    rows = [
+        {
+            "layer": row["name"], "kind": row["kind"], "lanes": f"{row['i_lanes']} → {row['o_lanes']}",
+            "cycles": row["cycles"], **{head: row[part] for part, head in _PARTS.items()},
+        }
+        for row in answer["layers"]
+    ]  # fmt: skip
+    show.table(f"Plan for {device.name} at {answer['clock_mhz']:g} MHz", rows)
+    interval, latency = answer["cycles_per_image"], answer["latency_cycles"]
+    show.facts(
+        "All layers, each at work on its own image",
+        {
+            "throughput": f"{answer['images_per_second']:,.0f} images/s, {interval:,} cycles an image",
+            "latency": f"{latency / answer['clock_mhz']:,.1f} µs, {latency:,} cycles",
+            "chip, estimated": _chip(answer, device),
+        },
+    )
+
+
+def ran(answer: Answer, title: str, show: Show) -> None:
+    """A run of the hardware, simulated or on a board."""
+    interval = answer["cycles_per_image"]
+    show.facts(
+        title,
+        {
+            "against reference": f"{answer['mismatches']:,} mismatches in {answer['images']:,} images",
+            "accuracy": _percent(answer["accuracy"]),
+            "latency": f"{answer['latency_cycles']:,} cycles",
+            "throughput": "not measured" if interval is None else f"{interval:,} cycles an image",
+            "speed of this run": f"{answer['images_per_second']:,.1f} images/s",
+        },
+    )
+
+
+def built(answer: Answer, device: Device, title: str, show: Show, further: Mapping[str, str] | None = None) -> None:
+    """A finished build; `further` facts stand before its own."""
+    show.facts(
+        title,
+        {
+            **(further or {}),
+            "clock": f"{answer['clock_mhz']:g} MHz, routed for {answer['fmax_mhz']:.1f}",
+            "throughput": f"{answer['images_per_second']:,.0f} images/s",
+            "latency": f"{answer['latency_us']:.1f} µs",
+            "chip": _chip(answer, device),
+            "bitstream": answer["bitstream"],
+        },
+    )
+
+
+def demonstrated(answer: Answer, device: Device, show: Show) -> None:
+    """The whole flow."""
+    further = {
+        "accuracy, float": _percent(answer["float_accuracy"]),
+        "accuracy, hardware": _percent(answer["int_accuracy"]),
+        "against reference": f"{answer['mismatches']} mismatches in {answer['images']} images simulated",
+    }
+    built(answer, device, "\nDone: a Keras model is a bitstream.", show, further)
+
+
+def boards(rows: Sequence[Answer], show: Show) -> None:
+    """The boards."""
+    heads = {"board": "board", "chip": "chip", "clock_mhz": "MHz", **_PARTS}
+    show.table("Boards", [{head: row[key] for key, head in heads.items()} for row in rows])
+
+
+def layers(rows: Sequence[Answer], show: Show) -> None:
+    """The layer kinds."""
+    heads = {"kind": "kind", "keras": "Keras layer", "activation": "activation", "hardware": "makes hardware"}
+    show.table("Layers", [{head: row[key] or "–" for key, head in heads.items()} for row in rows])
+
+
+def bench(rows: Sequence[Answer], show: Show) -> None:
+    """The runs of the bench."""
+    heads = {
+        "network": "network", "engine": "engine", "images": "images", "mismatches": "mismatches",
+        "cycles_per_image": "cycles/image", "latency_cycles": "latency", "images_per_second": "images/s",
+    }  # fmt: skip
+    show.table("Shipped networks, simulated", [{head: row[key] for key, head in heads.items()} for row in rows])
+    for note in dict.fromkeys(row["note"] for row in rows if row["note"]):
+        show.line(f"not run: {note}")
+
+
+def _chip(taken: Answer, device: Device) -> str:
+    budget = asdict(device.budget)
+    return ", ".join(f"{taken[key]:,} of {budget[key]:,} {name}" for key, name in _PARTS.items())
+
+
+def _percent(share: float | None) -> str:
+    return "not judged, no labels" if share is None else f"{100 * share:.1f} %"

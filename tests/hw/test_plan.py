@@ -1,0 +1,76 @@
+"""The plan: budgets, images a second, refusals, and data that prints."""
+
+import json
+
+import pytest
+
+from dnn2fpga.dataset import read_dataset
+from dnn2fpga.errors import Refusal
+from dnn2fpga.hw.choose import Budget
+from dnn2fpga.hw.plan import plan
+from dnn2fpga.hw.resources import Device, Resources
+from dnn2fpga.kinds import FOLDINGS, SPECS
+from dnn2fpga.model import description
+from dnn2fpga.quant.quantize import quantize_graph
+from dnn2fpga.shipped import digits, model_folder
+
+LARGE = Device("large", "ecp5", Resources(luts=80_000, ffs=80_000, dsps=156, brams=208))
+SMALL = Device("small", "ecp5", Resources(luts=24_000, ffs=24_000, dsps=28, brams=56))
+
+
+@pytest.fixture(scope="module")
+def qgraph():
+    graph = description.load(model_folder("mnist_cnn"), SPECS)
+    return quantize_graph(graph, read_dataset(digits()).x_calibrate)
+
+
+def test_meets_the_images_a_second_asked_for_with_less_than_the_fastest(qgraph):
+    asked = plan(qgraph, FOLDINGS, LARGE, 80.0, fps=5_000)
+    fastest = plan(qgraph, FOLDINGS, LARGE, 80.0)
+    assert asked.images_per_second >= 5_000
+    assert fastest.cycles_per_image < asked.cycles_per_image
+    assert fastest.resources.dsps > asked.resources.dsps
+    assert fastest.resources.luts > asked.resources.luts
+
+
+def test_fits_the_budget_and_leaves_what_is_reserved(qgraph):
+    reserved = Resources(luts=3_000, dsps=8, brams=6)
+    found = plan(qgraph, FOLDINGS, SMALL, 80.0, reserved=reserved)
+    budget = Budget(SMALL, Resources())
+    assert not budget.excess(found.resources)
+    without = plan(qgraph, FOLDINGS, SMALL, 80.0)
+    assert without.cycles_per_image < found.cycles_per_image
+
+
+def test_refuses_what_no_design_reaches_and_says_what_does(qgraph):
+    with pytest.raises(Refusal, match=r"1e\+06 images/s do not fit small at 80 MHz, \d+ do; ask for fewer"):
+        plan(qgraph, FOLDINGS, SMALL, 80.0, fps=1e6)
+    most = plan(qgraph, FOLDINGS, SMALL, 80.0).images_per_second
+    assert plan(qgraph, FOLDINGS, SMALL, 80.0, fps=int(most)).images_per_second >= int(most)
+
+
+@pytest.mark.parametrize("fps", [0, -1, float("nan")])
+def test_refuses_images_a_second_that_are_not_positive(qgraph, fps):
+    with pytest.raises(Refusal, match="fps must be above 0, not"):
+        plan(qgraph, FOLDINGS, SMALL, 80.0, fps=fps)
+
+
+def test_refuses_a_device_that_is_too_small_and_says_what_lacks(qgraph):
+    tiny = Device("tiny", "ice40", Resources(luts=5280, ffs=5280, dsps=8, brams=30))
+    with pytest.raises(Refusal, match=r"tiny is too small: the smallest design takes .*\d+ of 30 brams"):
+        plan(qgraph, FOLDINGS, tiny, 24.0)
+
+
+def test_a_device_without_multipliers_gets_them_of_luts(qgraph):
+    none = Device("none", "ecp5", Resources(luts=24_000, ffs=24_000, dsps=0, brams=56))
+    found = plan(qgraph, FOLDINGS, none, 80.0)
+    assert found.resources.dsps == 0
+    assert all(layer.resources.dsps == 0 for layer in found.layers)
+
+
+def test_prints_as_data(qgraph):
+    found = plan(qgraph, FOLDINGS, SMALL, 80.0).data()
+    assert json.loads(json.dumps(found)) == found
+    assert {"layers", "cycles_per_image", "latency_cycles", "luts", "ffs", "dsps", "brams"} <= set(found)
+    rows = {"name", "cycles", "latency", "multipliers", "memory_bits", "luts"}
+    assert all(rows <= set(row) for row in found["layers"])
