@@ -117,6 +117,8 @@ def build(
     in any case; the bitstream is there only if everything is well.
     """
     family = _FAMILIES[board.device.family]
+    for tool in ("yosys", family.nextpnr, family.packer[0]):
+        toolchain.find(tool)  # refused before any work
     out.mkdir(parents=True, exist_ok=True)
     bitstream = out / f"design.{family.bitstream}"
     for stale in (bitstream, out / RECORD):

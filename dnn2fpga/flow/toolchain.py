@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -125,6 +126,8 @@ def failure(name: str, status: int, log: str) -> ToolError:
     said = re.search(r"^.*\berror: .*|ERROR: .*|%Error.*|^.*syntax error.*", log, re.MULTILINE)
     lines = [said[0]] if said else log.split("\n")
     last = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+    if status < 0:
+        return ToolError(f"{name} was ended by {signal.Signals(-status).name}; its last words: {last}", log)
     return ToolError(f"{name} failed with status {status}: {last}", log)
 
 
