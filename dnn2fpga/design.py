@@ -25,7 +25,7 @@ from .quant import description
 from .quant.graph import QGraph
 
 LINK = Resources(luts=850, ffs=450)
-"""What the link to the host takes of a board beside the pipeline."""
+"""What the link to the host takes of a board beside the pipeline, the memory for two images apart."""
 
 
 class Design:
@@ -45,7 +45,10 @@ class Design:
         """Lanes, cycles and sizes."""
         if self.board is None:
             return plan(self.qgraph, FOLDINGS, fps=self.fps)
-        return plan(self.qgraph, FOLDINGS, self.board.device, self.board.clock_mhz, fps=self.fps, reserved=LINK)
+        device = self.board.device
+        images = device.brams(math.prod(self.qgraph.input_shape), self.qgraph.i.bits) * 2
+        reserved = LINK + Resources(brams=images)
+        return plan(self.qgraph, FOLDINGS, self.board.device, self.board.clock_mhz, fps=self.fps, reserved=reserved)
 
     def simulate(
         self,

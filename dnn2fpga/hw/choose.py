@@ -86,7 +86,7 @@ def taken_by(chosen: Chosen, device: Device) -> Resources:
     """What all layers, their joins and the registers at the end take."""
     last = chosen[-1][2]
     end = JoinFolding(last.o, last.o_lanes, last.o_lanes).resources()
-    return sum((join.resources() + folding.resources(device) for _, join, folding in chosen), end)
+    return device.packed(sum((join.resources() + folding.resources(device) for _, join, folding in chosen), end))
 
 
 def _within_dsps(chosen: Chosen, budget: Budget) -> tuple[Chosen, Resources]:

@@ -164,7 +164,7 @@ class DenseFolding:
             ring = adder(sums.total.width) + register(sums.total.width) * (self.groups - 1)
             taken += ring * self.outputs
         taken += sums.rescale.resources(self.outputs, device, dsp=self.rescale_dsp)
-        return taken + queue.resources(self.depth, self.outputs * sums.o.width)
+        return taken + queue.resources(self.depth, self.outputs * sums.o.width, device)
 
     def timing(self) -> Iterator[Process | Buffer]:
         """As timed stages."""

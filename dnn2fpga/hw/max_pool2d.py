@@ -69,7 +69,7 @@ class MaxPool2DFolding:
         comparison = Resources(luts=width + width + width % 2, ffs=width)
         taken = window.resources(self.placement, width, device)
         taken += comparison * ((self.leaves - 1) * self.i_lanes)
-        return taken + queue.resources(self.depth, self.o_lanes * width)
+        return taken + queue.resources(self.depth, self.o_lanes * width, device)
 
     def timing(self) -> Iterator[Process | Buffer]:
         """Its timed twin."""

@@ -8,7 +8,7 @@ from amaranth import Module, ShapeLike, Signal
 from amaranth.lib import fifo, wiring
 from amaranth.lib.wiring import In, Out
 
-from .resources import Resources
+from .resources import Device, Resources
 from .stream import lanes
 from .timing import Buffer
 
@@ -73,7 +73,9 @@ def depth_for(latency: int, burst: int, period: int) -> int:
     return max(2, burst * (window // period) + min(burst, window % period))
 
 
-def resources(depth: int, width: int) -> Resources:
-    """What the queue takes: LUT memory, a register behind it, pointers and the count of credits."""
+def resources(depth: int, width: int, device: Device) -> Resources:
+    """What the queue takes: memory, a register behind it, pointers and the count of credits."""
     pointer = depth.bit_length()
+    if device.family == "ice40":  # which has no LUT memory
+        return Resources(luts=8 * pointer, ffs=5 * pointer, brams=device.brams(depth, width))
     return Resources(luts=-(-depth // 16) * width + 8 * pointer, ffs=width + 5 * pointer)

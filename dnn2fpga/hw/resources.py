@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 BRAM_SHAPES = {
     "ecp5": ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),  # DP16KD
     "ice40": ((256, 16), (512, 8), (1024, 4), (2048, 2)),  # SB_RAM40_4K
 }
 """(words, bits) that one block RAM of each family can hold."""
+
+
+LONELY = 0.4
+"""The share of an iCE40 design's flip-flops whose logic cell does nothing else, as measured on the shipped MLP."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,15 @@ class Device:
     def brams(self, depth: int, width: int) -> int:
         """Block RAMs that a memory of `depth` words of `width` bits takes."""
         return min(math.ceil(depth / words) * math.ceil(width / bits) for words, bits in BRAM_SHAPES[self.family])
+
+    def packed(self, taken: Resources) -> Resources:
+        """What all parts of a design take together, once packed into cells.
+
+        A logic cell of an iCE40 is a LUT with a flip-flop behind it; of the flip-flops, LONELY stand alone in one.
+        """
+        if self.family != "ice40":
+            return taken
+        return replace(taken, luts=taken.luts + int(LONELY * taken.ffs))
 
 
 def adder(width: int) -> Resources:

@@ -53,7 +53,7 @@ class TableFolding:
     def resources(self, device: Device) -> Resources:
         """What it takes of a chip, estimated."""
         taken = deal.resources(len(self.table), self.o.width, device) * self.i_lanes
-        return taken + queue.resources(self.depth, self.i_lanes * self.o.width)
+        return taken + queue.resources(self.depth, self.i_lanes * self.o.width, device)
 
     def timing(self) -> Iterator[Process | Buffer]:
         """Its timed twin."""
