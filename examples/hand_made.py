@@ -11,7 +11,6 @@ from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
 from dnn2fpga import hw
-from dnn2fpga.quant.ops.window import Window
 
 HEIGHT, WIDTH = 16, 32
 PIXEL = unsigned(8)
@@ -38,8 +37,8 @@ class EdgeDetector(wiring.Component):
         )  # fmt: skip
         # All 4 × 9 multipliers, so that there is a window a clock.
         folding = hw.DenseFolding(sums, outputs=4, inputs=9)
-        windows = Window((3, 3), padding="same").over((HEIGHT, WIDTH, 1))
-        pools = Window((2, 2), strides=(2, 2)).over((HEIGHT, WIDTH, 4))
+        windows = hw.Window((3, 3), padding="same").over((HEIGHT, WIDTH, 1))
+        pools = hw.Window((2, 2), strides=(2, 2)).over((HEIGHT, WIDTH, 4))
 
         m.submodules.edges = edges = hw.Conv2D(hw.Conv2DFolding(windows, folding))
         m.submodules.between = between = hw.MasterSlave(PIXEL, 4)

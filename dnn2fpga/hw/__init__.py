@@ -3,6 +3,7 @@
 Every component has streams `i` and `o` of lanes (see `lanes`). Constants are NumPy integers; shapes are Amaranth's.
 """
 
+from ..quant.ops.window import Window
 from .conv2d import Conv2D, Conv2DFolding
 from .dense import Dense, DenseFolding, Sums
 from .join import Join, JoinFolding
@@ -20,5 +21,5 @@ from .window import SlidingWindow
 __all__ = [
     "AdderTree", "Conv2D", "Conv2DFolding", "Dense", "DenseFolding", "Join", "JoinFolding", "MacArray", "MasterSlave",
     "MaxPool2D", "MaxPool2DFolding", "Multiplier", "Narrow", "Pipeline", "ReLU", "Requantize", "Rescale",
-    "SlidingWindow", "Sums", "Table", "Widen", "Winner", "connect", "lanes",
+    "SlidingWindow", "Sums", "Table", "Widen", "Window", "Winner", "connect", "lanes",
 ]  # fmt: skip

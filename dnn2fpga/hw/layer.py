@@ -12,6 +12,16 @@ from .resources import Device, Resources
 from .timing import Buffer, Process
 
 
+class NoMultipliers:
+    """What a folding without multipliers answers when asked about them."""
+
+    multipliers = 0
+
+    def with_fewer_dsps(self, excess: int) -> Iterator[Folding]:
+        """There are none."""
+        return iter(())
+
+
 class Folding(Protocol):
     """A layer with its folding chosen: pure data, cheap to make by the hundred; `build` makes the hardware.
 

@@ -11,6 +11,7 @@ from ..quant.graph import QNode
 from ..quant.ops.window import Placement
 from . import queue, window
 from .fixed import minimum, shape_of
+from .layer import NoMultipliers
 from .mac import levels
 from .queue import CreditQueue
 from .resources import Device, Resources
@@ -20,12 +21,11 @@ from .window import SlidingWindow
 
 
 @dataclass(frozen=True)
-class MaxPool2DFolding:
+class MaxPool2DFolding(NoMultipliers):
     """Max-pooling of windows at `placement` over values of shape `i`: all channels at once, a window a clock."""
 
     placement: Placement
     i: Shape
-    multipliers = 0
 
     @property
     def o(self) -> Shape:
@@ -80,10 +80,6 @@ class MaxPool2DFolding:
     def build(self) -> "MaxPool2D":
         """The component."""
         return MaxPool2D(self)
-
-    def with_fewer_dsps(self, excess: int) -> "Iterator[MaxPool2DFolding]":
-        """There are no multipliers."""
-        return iter(())
 
 
 def foldings(node: QNode) -> Iterator[MaxPool2DFolding]:

@@ -1,5 +1,6 @@
 """ReLU on its own: the sign decides; no clock is needed."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,19 +10,19 @@ from amaranth.lib.wiring import In, Out
 
 from ..quant.graph import QNode
 from .fixed import shape_of
+from .layer import NoMultipliers
 from .resources import Device, Resources
 from .stream import lanes
 from .timing import Buffer, Process, wire
 
 
 @dataclass(frozen=True)
-class ReLUFolding:
+class ReLUFolding(NoMultipliers):
     """ReLU of `size` values of shape `i` a tensor, `i_lanes` a word."""
 
     i: Shape
     i_lanes: int
     size: int
-    multipliers = 0
     memory_bits = 0
 
     @property
@@ -51,10 +52,6 @@ class ReLUFolding:
         """The component."""
         return ReLU(self.i, self.i_lanes)
 
-    def with_fewer_dsps(self, excess: int) -> "Iterator[ReLUFolding]":
-        """There are no multipliers."""
-        return iter(())
-
 
 def foldings(node: QNode) -> Iterator[ReLUFolding]:
     """As many lanes as the values divide into."""
@@ -63,9 +60,7 @@ def foldings(node: QNode) -> Iterator[ReLUFolding]:
 
 def lane_choices(node: QNode) -> Iterator[tuple[int, int]]:
     """(lanes, values a tensor) for a layer that works value by value: divisors of its channels."""
-    size = 1
-    for axis in node.input_shape:
-        size *= axis
+    size = math.prod(node.input_shape)
     channels = node.input_shape[-1]
     yield from ((n, size) for n in range(1, channels + 1) if channels % n == 0)
 

@@ -9,20 +9,20 @@ from amaranth.lib.wiring import In, Out
 
 from ..quant.graph import QNode
 from .fixed import minimum, shape_of
+from .layer import NoMultipliers
 from .resources import Device, Resources
 from .stream import lanes
 from .timing import Buffer, Peek, Pop, Process, Put
 
 
 @dataclass(frozen=True)
-class WinnerFolding:
+class WinnerFolding(NoMultipliers):
     """The winner of `classes` logits of shape `i`, one a word."""
 
     i: Shape
     classes: int
     i_lanes = 1
     o_lanes = 1
-    multipliers = 0
     memory_bits = 0
 
     @property
@@ -55,10 +55,6 @@ class WinnerFolding:
     def build(self) -> "Winner":
         """The component."""
         return Winner(self.i, self.classes)
-
-    def with_fewer_dsps(self, excess: int) -> "Iterator[WinnerFolding]":
-        """There are no multipliers."""
-        return iter(())
 
 
 def foldings(node: QNode) -> Iterator[WinnerFolding]:

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from ..quant.graph import QNode
 from . import deal, queue
 from .fixed import shape_of
+from .layer import NoMultipliers
 from .max_pool2d import one_a_clock
 from .queue import CreditQueue
 from .relu import lane_choices
@@ -20,7 +21,7 @@ from .timing import Buffer, Process
 
 
 @dataclass(frozen=True, eq=False)
-class TableFolding:
+class TableFolding(NoMultipliers):
     """`table` looked up for `size` values of shape `i` a tensor, `i_lanes` a word, a copy of it for every lane."""
 
     table: np.ndarray
@@ -28,7 +29,6 @@ class TableFolding:
     o: Shape
     i_lanes: int
     size: int
-    multipliers = 0
 
     @property
     def o_lanes(self) -> int:
@@ -63,10 +63,6 @@ class TableFolding:
     def build(self) -> "Table":
         """The component."""
         return Table(self.table.tolist(), self.i, self.o, self.i_lanes)
-
-    def with_fewer_dsps(self, excess: int) -> "Iterator[TableFolding]":
-        """There are no multipliers."""
-        return iter(())
 
 
 def foldings(node: QNode) -> Iterator[TableFolding]:
