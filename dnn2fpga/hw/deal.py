@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amaranth import Module, Shape, Signal
+from amaranth import Cat, Module, Shape, Signal
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -47,6 +47,7 @@ class Deal(wiring.Component):
             m.d.sync += at.eq(at + 1)
             with m.If(at == len(self.rows) - 1):
                 m.d.sync += at.eq(0)
+        parts = []
         # Some lanes a memory, as many as fit a block RAM's width: one as wide as the row is slow to simulate.
         together = max(1, MEMORY_WIDTH // self.shape.width)
         for low in range(0, self.row.shape().length, together):
@@ -63,7 +64,8 @@ class Deal(wiring.Component):
             if self.latency == 2:
                 row = Signal.like(port.data, reset_less=True)
                 m.d.sync += row.eq(port.data)
-            m.d.comb += [self.row[low + lane].eq(value) for lane, value in enumerate(row)]
+            parts.append(row)
+        m.d.comb += self.row.as_value().eq(Cat(*parts))
         return m
 
 

@@ -1,6 +1,6 @@
 """The array of multipliers and the trees that add up what they give: a pure pipeline, one step a clock."""
 
-from amaranth import Module, Shape, Signal
+from amaranth import Cat, Module, Shape, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -60,16 +60,15 @@ class MacArray(wiring.Component):
         m = Module()
         x, w = (port.shape().elem_shape for port in (self.x, self.w))
         for output in range(self.outputs):
-            m.submodules[f"tree{output}"] = tree = AdderTree(product(x, w), self.inputs, self.total)
-            m.d.comb += self.sums[output].eq(tree.sum)
+            products = []
             for at in range(self.inputs):
                 index = output * self.inputs + at
                 m.submodules[f"multiplier{index}"] = multiplier = Multiplier(x, w, dsp=index >= self.soft)
-                m.d.comb += [
-                    multiplier.a.eq(self.x[at]),
-                    multiplier.b.eq(self.w[index]),
-                    tree.x[at].eq(multiplier.p),
-                ]
+                m.d.comb += [multiplier.a.eq(self.x[at]), multiplier.b.eq(self.w[index])]
+                products.append(multiplier.p)
+            m.submodules[f"tree{output}"] = tree = AdderTree(product(x, w), self.inputs, self.total)
+            # All at once: a wide wire driven piece by piece wakes all its readers as often, in Icarus Verilog.
+            m.d.comb += [tree.x.as_value().eq(Cat(*products)), self.sums[output].eq(tree.sum)]
         return m
 
 
