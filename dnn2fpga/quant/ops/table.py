@@ -22,7 +22,7 @@ class Table(Op):
     def quantize(self, node: Node, at: Setting) -> QNode:
         """The output format spans the function's whole range, so calibration plays no part in it."""
         o = Format.covering(-1.0 if self.signed else 0.0, 1.0, at.activation_bits)
-        entries = np.arange(1 << at.i.bits)
+        entries: np.ndarray = np.arange(1 << at.i.bits)
         if at.i.signed:
             entries = np.where(entries > at.i.maximum, entries - (1 << at.i.bits), entries)
         table = quantize(self.run_float({}, dequantize(entries, at.i)), o)

@@ -82,7 +82,8 @@ class Placement:
         margins = ((top, height - top - x.shape[1]), (left, width - left - x.shape[2]))
         if any(margin for pair_ in margins for margin in pair_):
             x = np.pad(x, ((0, 0), *margins, (0, 0)), constant_values=pad_value)
-        views = np.lib.stride_tricks.sliding_window_view(x, self.window.kernel, axis=(1, 2))
+        sliding: Any = np.lib.stride_tricks.sliding_window_view  # NumPy 2.2 types its axis too narrowly
+        views = sliding(x, self.window.kernel, axis=(1, 2))
         step_y, step_x = self.window.strides
         views = views[:, ::step_y, ::step_x][:, : self.count[0], : self.count[1]]
         return views.transpose(0, 1, 2, 4, 5, 3)
