@@ -14,8 +14,8 @@ FILL = 0.6
 """The share of the LUTs that a design may fill: beyond it routing takes long, and the clock suffers."""
 
 MOST_LUTS = 20_000
-"""And no more than these, however large the chip: nextpnr routes some 1,000 LUTs' worth of layers in half a minute,
-but 30,000 not in half an hour."""
+"""And no more than these, however large the chip: nextpnr placed and routed 6,700 in four minutes, but 45,000 not in
+sixteen."""
 
 
 @dataclass(frozen=True)

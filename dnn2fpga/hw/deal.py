@@ -15,7 +15,7 @@ BLOCK_BITS = 2048
 """From this many bits on constants go to block RAM; fewer are made of LUTs, of which each holds 16 bits.
 
 Many LUTs would fit as well, but all share the same few address wires, which then reach over half the chip: a
-convolution's weights in LUTs ran at 82 MHz on an LFE5U-85F, in block RAM at 103.
+convolution's weights in LUTs were on the longest path, at 82 MHz, of a design on an LFE5U-85F.
 """
 
 

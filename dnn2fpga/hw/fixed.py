@@ -29,6 +29,6 @@ def shape_for(low: int, high: int) -> Shape:
     return signed(max((~low).bit_length(), max(high, 0).bit_length()) + 1)
 
 
-def product(a: Shape, b: Shape) -> Shape:
-    """The shape of a product."""
+def product_shape(a: Shape, b: Shape) -> Shape:
+    """The shape of an exact product: as wide as both operands, signed if either is."""
     return Shape(a.width + b.width, a.signed or b.signed)

@@ -4,7 +4,7 @@ from amaranth import Cat, Module, Shape, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from .fixed import product
+from .fixed import product_shape
 from .primitives.multiplier import Multiplier
 from .resources import Device, Resources, adder, register
 
@@ -66,7 +66,7 @@ class MacArray(wiring.Component):
                 m.submodules[f"multiplier{index}"] = multiplier = Multiplier(x, w, dsp=index >= self.soft)
                 m.d.comb += [multiplier.a.eq(self.x[at]), multiplier.b.eq(self.w[index])]
                 products.append(multiplier.p)
-            m.submodules[f"tree{output}"] = tree = AdderTree(product(x, w), self.inputs, self.total)
+            m.submodules[f"tree{output}"] = tree = AdderTree(product_shape(x, w), self.inputs, self.total)
             # All at once: a wide wire driven piece by piece wakes all its readers as often, in Icarus Verilog.
             m.d.comb += [tree.x.as_value().eq(Cat(*products)), self.sums[output].eq(tree.sum)]
         return m

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from ..quant.fixed import MULTIPLIER_BITS
 from . import deal
 from .deal import Deal
-from .fixed import maximum, minimum, product, shape_for
+from .fixed import maximum, minimum, product_shape, shape_for
 from .mac import multiplier_resources
 from .primitives.multiplier import Multiplier
 from .resources import Device, Resources, adder, register
@@ -46,7 +46,7 @@ class Rescale:
     @property
     def result_shape(self) -> Shape:
         """A shape that holds every product plus offset."""
-        scaled = product(self.total, MULTIPLIER)
+        scaled = product_shape(self.total, MULTIPLIER)
         low = minimum(scaled) + int(self.offset.min())
         high = maximum(scaled) + int(self.offset.max())
         return shape_for(min(low, -1), high)

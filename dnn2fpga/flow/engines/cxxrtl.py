@@ -19,7 +19,8 @@ _DRIVER = Path(__file__).with_name("cxxrtl_driver.cc")
 # unlike machines may share the home folder with the cache.
 _FLAGS = ("-std=c++14", "-O2", "-fno-expensive-optimizations", "-fPIC", "-shared", "-fvisibility=hidden")
 # A lane cut out of a wide word costs time in proportion to the word. So wide registers and wires are split into the
-# pieces that are really used: the seed network ran three times as fast. -g0 leaves out the tables for debuggers.
+# pieces that are really used: whole, they slowed the seed network down several times. -g0 leaves out the tables for
+# debuggers.
 _YOSYS = """
 read_rtlil netlist.il
 hierarchy -top top

@@ -4,7 +4,7 @@ from amaranth import ClockSignal, Const, Instance, Module, Shape, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .generic import product_shape
+from ..fixed import product_shape
 
 WIDTH = 18  # bits an operand, signed or unsigned
 

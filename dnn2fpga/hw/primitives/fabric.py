@@ -4,7 +4,7 @@ from amaranth import Module, Mux, Shape, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .generic import product_shape
+from ..fixed import product_shape
 
 DIGIT = 4  # bits: a product by one digit and the sum of four such products are both two adders deep
 

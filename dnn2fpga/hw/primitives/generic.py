@@ -4,6 +4,8 @@ from amaranth import Module, Shape, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from ..fixed import product_shape
+
 
 class RegisteredProduct(wiring.Component):
     """`a * b` with one register before it and `latency - 1` after it, for synthesis to move into a DSP.
@@ -28,8 +30,3 @@ class RegisteredProduct(wiring.Component):
             p = register
         m.d.comb += self.p.eq(p)
         return m
-
-
-def product_shape(a: Shape, b: Shape) -> Shape:
-    """The shape of an exact product: as wide as both operands, signed if either is."""
-    return Shape(a.width + b.width, a.signed or b.signed)

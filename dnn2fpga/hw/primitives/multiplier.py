@@ -4,10 +4,11 @@ from amaranth import Module, Shape, ShapeLike, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from ..fixed import product_shape
 from . import ecp5, ice40
 from .fabric import FabricProduct
 from .family import family_of
-from .generic import RegisteredProduct, product_shape
+from .generic import RegisteredProduct
 
 NARROW = 16  # bits: what one block of any family takes
 WIDEST = 4 * NARROW
