@@ -28,8 +28,21 @@ from .model.graph import Graph
 from .quant import description as _integer_description
 from .quant.graph import QGraph
 from .quant.quantize import quantize_graph as _quantize_graph
+from .quant.scheme import LayerBits, Scheme
 
-__all__ = ["Design", "Graph", "QGraph", "Refusal", "Shortfall", "from_keras", "load", "quantize", "save"]
+__all__ = [
+    "Design",
+    "Graph",
+    "LayerBits",
+    "QGraph",
+    "Refusal",
+    "Scheme",
+    "Shortfall",
+    "from_keras",
+    "load",
+    "quantize",
+    "save",
+]
 
 
 def from_keras(source: Any) -> Graph:
@@ -37,25 +50,13 @@ def from_keras(source: Any) -> Graph:
     return _keras.from_keras(source, KINDS)
 
 
-def quantize(
-    graph: Graph,
-    samples: np.ndarray,
-    bits: int = 8,
-    *,
-    weight_bits: int | None = None,
-    activation_bits: int | None = None,
-) -> QGraph:
+def quantize(graph: Graph, samples: np.ndarray, bits: int = 8, **scheme: Any) -> QGraph:
     """The integer model of `graph`, calibrated on real inputs `samples` `(n, *input_shape)`.
 
-    `bits`, from 2 to 16, is the width of weights and activations; either may be given apart. Raises `Refusal`
-    on data or weights that cannot be used.
+    `bits`, from 1 to 16, is the width of weights and activations; `scheme` takes the fields of `Scheme`, either
+    width apart among them. Raises `Refusal` on data, weights or a scheme that cannot be used.
     """
-    return _quantize_graph(
-        graph,
-        samples,
-        weight_bits=bits if weight_bits is None else weight_bits,
-        activation_bits=bits if activation_bits is None else activation_bits,
-    )
+    return _quantize_graph(graph, samples, Scheme(**{"weight_bits": bits, "activation_bits": bits, **scheme}))
 
 
 def save(model: Graph | QGraph, folder: str | Path) -> None:

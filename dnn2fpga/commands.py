@@ -27,6 +27,7 @@ from .platforms import BOARDS, find
 from .quant import description as integer_description
 from .quant.graph import QGraph, QNode, check_batch
 from .quant.quantize import quantize_graph
+from .quant.scheme import Scheme
 from .show import Show
 
 DEMO_FPS = 10_000
@@ -175,7 +176,7 @@ def _quantize(graph: Graph, data: Dataset, weight_bits: int, activation_bits: in
         show.line(data.note)
     x = check_batch(data.x_judge, graph.input_shape, "the data to judge on").astype(np.float32)
     with show.steps("quantizing"):
-        qgraph = quantize_graph(graph, data.x_calibrate, weight_bits=weight_bits, activation_bits=activation_bits)
+        qgraph = quantize_graph(graph, data.x_calibrate, Scheme(weight_bits, activation_bits))
         float_accuracy = int_accuracy = None
         if data.y_judge is not None:
             found = np.concatenate([graph.run(x[at : at + 256]) for at in range(0, len(x), 256)])

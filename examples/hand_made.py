@@ -32,7 +32,7 @@ class EdgeDetector(wiring.Component):
         m = Module()
         # A sum is at most 4 × 255: a quarter of it fits a pixel. A negative one becomes 0: that is the ReLU.
         sums = hw.Sums(
-            kernel=KERNELS.reshape(-1, 4), bias=np.zeros(4, int), multiplier=np.ones(4, int), shift=2,
+            kernel=KERNELS.reshape(-1, 4), offset=np.zeros(4, int), multiplier=np.ones(4, int), shift=2,
             i=PIXEL, weight=signed(3), o=PIXEL,
         )  # fmt: skip
         # All 4 × 9 multipliers, so that there is a window a clock.

@@ -17,6 +17,7 @@ from dnn2fpga.quant.ops.softmax import Softmax
 from dnn2fpga.quant.ops.table import Sigmoid, Tanh
 from dnn2fpga.quant.ops.window import Window
 from dnn2fpga.quant.quantize import quantize_graph
+from dnn2fpga.quant.scheme import Scheme
 
 
 @dataclass
@@ -75,6 +76,7 @@ class Builder:
         low = -1 if signed else 0
         return self.rng.uniform(low, 1, (n, *self.input_shape))
 
-    def quantized(self, weight_bits=8, activation_bits=8, *, signed=True) -> QGraph:
+    def quantized(self, weight_bits=8, activation_bits=8, *, signed=True, **scheme) -> QGraph:
         samples = self.samples(signed=signed)
-        return quantize_graph(self.graph(), samples, weight_bits=weight_bits, activation_bits=activation_bits)
+        scheme = {"weight_bits": weight_bits, "activation_bits": activation_bits, **scheme}
+        return quantize_graph(self.graph(), samples, Scheme(**scheme))

@@ -19,10 +19,14 @@ from .window import SlidingWindow
 
 @dataclass(frozen=True, eq=False)
 class Conv2DFolding:
-    """A convolution, its windows at `placement`, its sums folded as `folding`. One pixel a word comes in."""
+    """A convolution, its windows at `placement`, its sums folded as `folding`. One pixel a word comes in.
+
+    `pad` is the integer that stands for 0 around the image.
+    """
 
     placement: Placement
     folding: DenseFolding
+    pad: int = 0
 
     @property
     def i(self) -> Shape:
@@ -87,7 +91,7 @@ def foldings(node: QNode) -> Iterator[Conv2DFolding]:
     """Every folding of an integer layer that is worth a look."""
     placement = node.spec.placement(node.input_shape)
     for folding in dense.sum_foldings(Sums.of(node)):
-        yield Conv2DFolding(placement, folding)
+        yield Conv2DFolding(placement, folding, node.i.zero)
 
 
 class Conv2D(wiring.Component):
@@ -104,7 +108,7 @@ class Conv2D(wiring.Component):
         """The logic."""
         m = Module()
         placement, folding = self.folding.placement, self.folding.folding
-        m.submodules.window = sliding = SlidingWindow(folding.i, placement)
+        m.submodules.window = sliding = SlidingWindow(folding.i, placement, self.folding.pad)
         m.submodules.parts = parts = Narrow(folding.i, placement.values, folding.words)
         m.submodules.sums = sums = folding.build()
         connect(m, wiring.flipped(self.i), sliding.i)

@@ -9,7 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..quant.graph import QNode
-from .fixed import shape_of
+from .fixed import maximum, shape_for, shape_of
 from .layer import NoMultipliers
 from .resources import Device, Resources
 from .stream import lanes
@@ -18,17 +18,18 @@ from .timing import Buffer, Process, wire
 
 @dataclass(frozen=True)
 class ReLUFolding(NoMultipliers):
-    """ReLU of `size` values of shape `i` a tensor, `i_lanes` a word."""
+    """ReLU of `size` values of shape `i`, in which `zero` stands for 0, a tensor, `i_lanes` a word."""
 
     i: Shape
     i_lanes: int
     size: int
+    zero: int = 0
     memory_bits = 0
 
     @property
     def o(self) -> Shape:
-        """Shape of an output value: unsigned, the sign bit gone."""
-        return Shape(self.i.width - self.i.signed)
+        """Shape of an output value: unsigned, 0 standing for 0."""
+        return shape_for(0, maximum(self.i) - self.zero)
 
     @property
     def o_lanes(self) -> int:
@@ -42,7 +43,7 @@ class ReLUFolding(NoMultipliers):
 
     def resources(self, device: Device) -> Resources:
         """What it takes of a chip, estimated."""
-        return Resources(luts=self.i_lanes * self.o.width)
+        return Resources(luts=self.i_lanes * self.o.width * (2 if self.zero else 1))
 
     def timing(self) -> Iterator[Process | Buffer]:
         """Its timed twin."""
@@ -50,12 +51,12 @@ class ReLUFolding(NoMultipliers):
 
     def build(self) -> "ReLU":
         """The component."""
-        return ReLU(self.i, self.i_lanes)
+        return ReLU(self.i, self.i_lanes, self.zero)
 
 
 def foldings(node: QNode) -> Iterator[ReLUFolding]:
     """As many lanes as the values divide into."""
-    yield from (ReLUFolding(shape_of(node.i), n, size) for n, size in lane_choices(node))
+    yield from (ReLUFolding(shape_of(node.i), n, size, node.i.zero) for n, size in lane_choices(node))
 
 
 def lane_choices(node: QNode) -> Iterator[tuple[int, int]]:
@@ -66,10 +67,11 @@ def lane_choices(node: QNode) -> Iterator[tuple[int, int]]:
 
 
 class ReLU(wiring.Component):
-    """`max(x, 0)` of `n` values of `shape` a word, in the same cycle."""
+    """`max(x, zero) - zero` of `n` values of `shape` a word, in the same cycle."""
 
-    def __init__(self, shape: Shape, n: int) -> None:
-        positive = Shape(shape.width - shape.signed)
+    def __init__(self, shape: Shape, n: int, zero: int = 0) -> None:
+        self.zero = zero
+        positive = shape_for(0, maximum(shape) - zero)
         super().__init__({"i": In(lanes(shape, n)), "o": Out(lanes(positive, n))})
 
     def elaborate(self, platform: object) -> Module:
@@ -77,5 +79,5 @@ class ReLU(wiring.Component):
         m = Module()
         m.d.comb += [self.o.valid.eq(self.i.valid), self.i.ready.eq(self.o.ready)]
         for x, y in zip(self.i.payload, self.o.payload, strict=True):
-            m.d.comb += y.eq(Mux(x < 0, 0, x))
+            m.d.comb += y.eq(Mux(x < self.zero, 0, x - self.zero))
         return m

@@ -1,33 +1,49 @@
 """Fixed-point numbers: formats, and the only place in the software where anything is rounded.
 
-An integer `q` in a format of scale `s` stands for the real number `q · s`; zero is always the integer 0.
+An integer `q` in a format of scale `s` and zero point `z` stands for the real number `(q - z) · s`.
 `hw/requantize.py` is the hardware twin of `requantize`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..errors import Refusal
 
-MIN_BITS, MAX_BITS = 2, 16
+MIN_BITS, MAX_BITS = 1, 16
 MULTIPLIER_BITS = 16
 """Width of a requantization multiplier, unsigned: its relative error is at most 2^-16."""
+
+POWER_BITS = 11
+"""Width of a multiplier where all are powers of two: room for channels 2^6 apart, and 4 bits below the least."""
 
 
 @dataclass(frozen=True)
 class Format:
-    """An integer format: width in bits, signedness, and the real value of the integer 1."""
+    """An integer format: width in bits, signedness, the real value of one step, and the zero point.
+
+    The zero point is the integer that stands for the real 0. Only the signed 1-bit format has none: its two
+    integers, -1 and 0, stand for -scale/2 and +scale/2, a sign, and its zero point lies between them, at -½.
+    """
 
     bits: int
     signed: bool
     scale: float
+    zero_point: float = 0.0
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.scale) and self.scale > 0):
             raise Refusal(f"a scale must be a positive finite number, not {self.scale!r}")
+        allowed = -0.5 if self.is_sign else self.zero
+        if self.zero_point != allowed:
+            raise Refusal(f"the zero point of this format must be {allowed}, not {self.zero_point!r}")
+
+    @property
+    def is_sign(self) -> bool:
+        """Whether its two integers are a sign (BNN, XNOR-Net)."""
+        return self.bits == 1 and self.signed
 
     @property
     def minimum(self) -> int:
@@ -39,13 +55,47 @@ class Format:
         """The greatest integer."""
         return (1 << (self.bits - self.signed)) - 1
 
+    @property
+    def zero(self) -> int:
+        """The integer nearest to the real 0, which padding is; of a sign, the positive one."""
+        return int(np.clip(np.floor(self.zero_point + 0.5), self.minimum, self.maximum))
+
+    def quantize(self, x: np.ndarray) -> np.ndarray:
+        """Reals to integers, rounded half up and saturated, in int64."""
+        return round_half_up(
+            np.clip(np.asarray(x, np.float64) / self.scale + self.zero_point, self.minimum, self.maximum)
+        )
+
+    def dequantize(self, q: np.ndarray) -> np.ndarray:
+        """Integers to the reals they stand for, in float64."""
+        return (np.asarray(q, np.float64) - self.zero_point) * self.scale
+
+    def with_power_of_two(self) -> Format:
+        """The format of the next power of two as its scale, which holds at least the same reals."""
+        return replace(self, scale=float(next_power_of_two(self.scale)))
+
     @staticmethod
     def covering(low: float, high: float, bits: int, *, signed: bool | None = None) -> Format:
-        """The symmetric format that just holds the reals from `low` to `high` (unsigned if `low >= 0`)."""
+        """The symmetric format that just holds the reals from `low` to `high` (unsigned if `low >= 0`).
+
+        With one bit and a sign, the two integers stand for the magnitude that is greater, and its negative.
+        """
         signed = low < 0 if signed is None else signed
-        steps = (1 << (bits - signed)) - 1
         reach = max(abs(low), abs(high)) if signed else high
-        return Format(bits, signed, reach / steps if reach > 0 else 1.0)
+        if bits == 1 and signed:
+            return Format(1, True, 2 * reach or 1.0, -0.5)
+        steps = (1 << (bits - signed)) - 1
+        return Format(bits, signed, max(reach, 0.0) / steps or 1.0)
+
+    @staticmethod
+    def between(low: float, high: float, bits: int, *, power_of_two: bool = False) -> Format:
+        """The asymmetric format, unsigned, that just holds the reals from `low` to `high`, and 0."""
+        low, high = min(low, 0.0), max(high, 0.0)
+        steps = (1 << bits) - 1
+        scale = (high - low) / steps or 1.0
+        if power_of_two:
+            scale = float(next_power_of_two(scale))
+        return Format(bits, False, scale, float(np.clip(np.floor(-low / scale + 0.5), 0, steps)))
 
 
 def check_bits(what: str, bits: int) -> None:
@@ -62,30 +112,32 @@ def round_half_up(x: np.ndarray) -> np.ndarray:
     return below.astype(np.int64) + (x - below >= 0.5)
 
 
-def quantize(x: np.ndarray, fmt: Format) -> np.ndarray:
-    """Reals to integers of `fmt`, rounded half up and saturated."""
-    scaled = np.clip(np.asarray(x, np.float64) / fmt.scale, fmt.minimum, fmt.maximum)
-    return round_half_up(scaled)
+def next_power_of_two(x: np.ndarray | float) -> np.ndarray:
+    """The least power of two that is at least each of the positive reals `x`."""
+    fraction, exponent = np.frexp(x)
+    return np.ldexp(1.0, exponent - (fraction == 0.5))
 
 
-def dequantize(q: np.ndarray, fmt: Format) -> np.ndarray:
-    """Integers of `fmt` to the reals they stand for."""
-    return np.asarray(q, np.float64) * fmt.scale
+def requantize(acc: np.ndarray, multiplier: np.ndarray, offset: np.ndarray, shift: int, fmt: Format) -> np.ndarray:
+    """`clamp(round_half_up((acc · multiplier + offset) · 2^-shift))`, in int64.
 
-
-def requantize(acc: np.ndarray, multiplier: np.ndarray, shift: int, fmt: Format) -> np.ndarray:
-    """`clamp(round_half_up(acc · multiplier · 2^-shift))`, in int64, the multiplier one a channel (last axis)."""
+    Multipliers and offsets are one a channel (last axis). The offset holds all that is added to a sum of products:
+    the bias, and what zero points amount to, in units of 2^-shift of an output step.
+    """
     half = (1 << shift) >> 1
-    return np.clip((acc * multiplier + half) >> shift, fmt.minimum, fmt.maximum)
+    return np.clip((acc * multiplier + (offset + half)) >> shift, fmt.minimum, fmt.maximum)
 
 
 def multiplier_and_shift(ratio: np.ndarray) -> tuple[np.ndarray, int]:
     """The unsigned integers `m < 2^16` and the shift `s` whose `m · 2^-s` come nearest to `ratio`.
 
     One shift serves a whole layer: it is set by the largest ratio, so that the hardware only ever shifts by a
-    constant. `ratio` holds one positive real a channel. Raises `Refusal` if one is beyond every multiplier.
+    constant. `ratio` holds one positive real a channel; where all are powers of two, so are the multipliers.
+    Raises `Refusal` if one is beyond every multiplier.
     """
-    top = (1 << MULTIPLIER_BITS) - 1
+    ratio = np.asarray(ratio, np.float64)
+    powers = bool((np.frexp(ratio)[0] == 0.5).all())
+    top = 1 << (POWER_BITS - 1) if powers else (1 << MULTIPLIER_BITS) - 1
     if np.max(ratio) > top:
         raise Refusal(
             f"one step of the sum is worth {np.max(ratio):.0f} steps of the output, which is beyond {top}; "

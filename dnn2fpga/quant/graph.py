@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import Refusal
 from ..model.graph import Shape
-from .fixed import Format, dequantize, quantize
+from .fixed import Format
 
 BATCH = 64
 """Images worked on at once: large enough for NumPy, small enough to stay in the cache."""
@@ -20,7 +20,7 @@ BATCH = 64
 class QNode:
     """One integer layer.
 
-    `i` and `o` are the formats of its input and output, `arrays` its integer constants (kernel, bias,
+    `i` and `o` are the formats of its input and output, `arrays` its integer constants (kernel, offset,
     multiplier, table), `scalars` its integer parameters (shift).
     """
 
@@ -67,7 +67,7 @@ class QGraph:
 
     def quantize_input(self, x: np.ndarray) -> np.ndarray:
         """Real inputs `(n, *input_shape)` as the integers that the hardware is fed with."""
-        return quantize(check_batch(x, self.input_shape, "input"), self.i)
+        return self.i.quantize(check_batch(x, self.input_shape, "input"))
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """Real inputs `(n, *input_shape)` to output integers `(n, *output_shape)`, exact, in int64.
@@ -95,7 +95,7 @@ class QGraph:
 
     def outputs_to_real(self, q: np.ndarray) -> np.ndarray:
         """Output integers as the reals they stand for."""
-        return dequantize(q, self.o)
+        return self.o.dequantize(q)
 
     def classify(self, outputs: np.ndarray) -> np.ndarray:
         """The winning class of each output `(n, *output_shape)`: the hardware's own where it gives one."""

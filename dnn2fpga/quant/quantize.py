@@ -2,40 +2,87 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..errors import Refusal
-from ..model.graph import Graph
-from ..model.passes import simplify
-from .calibrate import min_max
-from .fixed import Format, check_bits
+from ..model.graph import Graph, Node
+from .calibrate import CALIBRATIONS, Range, observe
+from .fixed import Format, next_power_of_two
 from .graph import QGraph, QNode, check_batch
 from .ops.base import Setting
+from .scheme import Formats, Scheme
+from .weights import weight_scale
+
+LOGIT_BITS = 16
+"""Width of the model's output when its last layer is a sum of products: ties between classes become rare."""
 
 
-def quantize_graph(graph: Graph, samples: np.ndarray, *, weight_bits: int = 8, activation_bits: int = 8) -> QGraph:
-    """Quantize every layer: symmetric, per-channel weights, per-tensor activations, min-max calibration.
+def quantize_graph(graph: Graph, samples: np.ndarray, scheme: Scheme = Scheme()) -> QGraph:  # noqa: B008 (frozen)
+    """Quantize `graph` as `scheme` says, calibrated on real inputs `samples` `(n, *input_shape)`.
 
-    `samples` are real inputs `(n, *input_shape)`; both widths are from 2 to 16 bits. The model's output gets
-    16 bits where its last layer is a sum of products. Raises `Refusal` on data or weights that cannot be used.
+    The model's output gets 16 bits where its last layer is a sum of products. Raises `Refusal` on data, weights or
+    a scheme that cannot be used.
     """
-    check_bits("weights", weight_bits)
-    check_bits("activations", activation_bits)
-    graph = simplify(graph)
-    ranges = min_max(graph, check_batch(samples, graph.input_shape, "calibration data"))
-    i = Format.covering(ranges[0].low, ranges[0].high, activation_bits)
-    specs = [node.spec for node in graph.nodes]
+    graph = scheme.prepared(graph)
+    return integer_graph(graph, scheme, calibrated(graph, samples, scheme))
+
+
+def calibrated(graph: Graph, samples: np.ndarray, scheme: Scheme) -> Formats:
+    """The formats that calibration on `samples` gives a graph that `scheme` prepared."""
+    samples = check_batch(samples, graph.input_shape, "calibration data")
+    if not graph.nodes:
+        raise Refusal("the model has no layers; at least one is needed")
+    histograms = observe(graph, samples)
+    calibrate = CALIBRATIONS[scheme.calibration]
+    outputs, weight_scales = {}, {}
+
+    def choose(at: int, bits: int, *, signed: bool | None) -> Format:
+        """The format of what histogram number `at` is of, where node number `at`, if there is one, reads it."""
+        reach = graph.nodes[at].spec.input_reach(bits) if at < len(graph.nodes) else math.inf
+        return _format(calibrate(histograms[at], bits, scheme.symmetric), reach, bits, signed, scheme)
+
+    for index, node in enumerate(graph.nodes):
+        if node.spec.has_kernel:
+            bits = LOGIT_BITS if _is_last(graph, index) else scheme.bits(node.name).activation_bits
+            outputs[node.name] = choose(index + 1, bits, signed=not node.spec.relu)
+            weight_scales[node.name] = _weight_scale(node, scheme)
+    return Formats(choose(0, scheme.bits_of_input, signed=None), outputs, weight_scales)
+
+
+def _format(seen: Range, reach: float, bits: int, signed: bool | None, scheme: Scheme) -> Format:
+    """The format of what was `seen`, of which only what lies within `reach` matters."""
+    low, high = max(seen.low, -reach), min(seen.high, reach)
+    if not scheme.symmetric and signed is not False and low < 0 and bits > 1:
+        return Format.between(low, high, bits, power_of_two=scheme.power_of_two)
+    found = Format.covering(low, high, bits, signed=signed)
+    return found.with_power_of_two() if scheme.power_of_two else found
+
+
+def _weight_scale(node: Node, scheme: Scheme) -> np.ndarray:
+    kernel = np.asarray(node.weights["kernel"], np.float64)
+    kernel = kernel.reshape(-1, kernel.shape[-1])
+    bits = scheme.bits(node.name).weight_bits
+    scale = weight_scale(kernel, bits, per_channel=scheme.per_channel, calibration=scheme.calibration)
+    return next_power_of_two(scale) if scheme.power_of_two else scale
+
+
+def _is_last(graph: Graph, index: int) -> bool:
+    """Whether the output of a layer is the model's own, or feeds only the choice of a winner."""
+    return all(node.spec.kind == "softmax" for node in graph.nodes[index + 1 :])
+
+
+def integer_graph(graph: Graph, scheme: Scheme, formats: Formats) -> QGraph:
+    """The integer model of a graph that `scheme` prepared, in given formats."""
+    i = formats.i
     nodes: list[QNode] = []
     for index, (node, input_shape, output_shape) in enumerate(graph.walk()):
-        following = specs[index + 1 :]
-        reach = following[0].input_reach(activation_bits) if following else np.inf
-        seen = ranges[index + 1]
         at = Setting(
-            i, input_shape, output_shape, max(seen.low, -reach), min(seen.high, reach),
-            weight_bits, activation_bits, last=all(spec.kind == "softmax" for spec in following),
+            i, input_shape, output_shape, scheme.bits(node.name).activation_bits, scheme.power_of_two,
+            _is_last(graph, index), formats.outputs.get(node.name), scheme.bits(node.name).weight_bits,
+            formats.weight_scales.get(node.name),
         )  # fmt: skip
         nodes.append(node.spec.quantize(node, at))
         i = nodes[-1].o
-    if not nodes:
-        raise Refusal("the model has no layers; at least one is needed")
     return QGraph(graph.name, tuple(nodes))

@@ -87,9 +87,9 @@ def test_json_is_made_for_reading(qgraph, saved):
     assert list(layer) == [
         "name", "kind", "hyperparameters", "input_shape", "output_shape", "i", "o", "scalars", "arrays",
     ]  # fmt: skip
-    assert layer["i"] == {"bits": 8, "signed": True, "scale": qgraph.i.scale}
+    assert layer["i"] == {"bits": 8, "signed": True, "scale": qgraph.i.scale, "zero_point": 0.0}
     assert layer["scalars"] == {"shift": qgraph.nodes[0].scalars["shift"], "weight_bits": 8}
-    assert layer["arrays"] == {"kernel": [18, 4], "bias": [4], "multiplier": [4]}
+    assert layer["arrays"] == {"kernel": [18, 4], "offset": [4], "multiplier": [4]}
     assert kind_of_description(saved) == "integer"
 
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from dnn2fpga.errors import Refusal
 from dnn2fpga.quant.fixed import (
     MULTIPLIER_BITS,
+    POWER_BITS,
     Format,
     check_bits,
-    dequantize,
     multiplier_and_shift,
-    quantize,
+    next_power_of_two,
     requantize,
     round_half_up,
 )
@@ -57,6 +57,8 @@ def test_rounding_against_fractions(x):
         (Format(8, False, 1.0), 0, 255),
         (Format(2, True, 1.0), -2, 1),
         (Format(16, False, 1.0), 0, 65535),
+        (Format(1, False, 1.0), 0, 1),
+        (Format(1, True, 1.0, -0.5), -1, 0),
     ],
 )
 def test_format_limits(fmt, minimum, maximum):
@@ -72,42 +74,84 @@ def test_covering():
     assert Format.covering(-3.0, -2.0, 8, signed=False) == Format(8, False, 1.0)
 
 
+def test_one_bit_with_a_sign_is_the_sign():
+    fmt = Format.covering(-3.0, 2.0, 1)
+    assert fmt == Format(1, True, 6.0, -0.5)
+    assert fmt.quantize(np.array([-9, -1e-9, 0, 1e-9, 9])).tolist() == [-1, -1, 0, 0, 0]
+    assert fmt.dequantize(np.array([-1, 0])).tolist() == [-3, 3]
+    assert fmt.zero == 0
+
+
+def test_between():
+    fmt = Format.between(-1.0, 2.0, 4)
+    assert fmt == Format(4, False, 3 / 15, 5.0)
+    assert fmt.quantize(np.array([-5, -1, 0, 2, 5])).tolist() == [0, 0, 5, 15, 15]
+    assert Format.between(0.5, 2.0, 8) == Format(8, False, 2 / 255)
+    assert Format.between(-2.0, -0.5, 8) == Format(8, False, 2 / 255, 255.0)
+    assert Format.between(0.0, 0.0, 8) == Format(8, False, 1.0)
+    assert Format.between(-1.0, 2.0, 4, power_of_two=True) == Format(4, False, 0.25, 4.0)
+
+
+@given(st.floats(-100, 0, allow_subnormal=False), st.floats(0, 100, allow_subnormal=False), st.integers(1, 16))
+def test_between_holds_zero_and_both_ends(low, high, bits):
+    fmt = Format.between(low, high, bits)
+    assert fmt.dequantize(fmt.quantize(np.array([0.0]))) == 0
+    ends = fmt.dequantize(fmt.quantize(np.array([low, high])))
+    assert np.abs(ends - [low, high]).max() <= fmt.scale / 2 * (1 + 1e-9)
+
+
+@given(st.floats(1e-30, 1e30))
+def test_next_power_of_two(x):
+    power = next_power_of_two(x)
+    assert math.log2(power) == int(math.log2(power))
+    assert power / 2 < x <= power
+
+
+@pytest.mark.parametrize(
+    "fmt", [(8, True, 1.0, 0.5), (8, True, 1.0, 128.0), (8, False, 1.0, -1.0), (1, True, 1.0, 0.0)]
+)
+def test_zero_points_that_no_integer_is(fmt):
+    with pytest.raises(Refusal, match=r"^the zero point of this format must be "):
+        Format(*fmt)
+
+
 @pytest.mark.parametrize("scale", [0.0, -1.0, math.nan, math.inf])
 def test_scale_must_be_positive_and_finite(scale):
     with pytest.raises(Refusal, match=r"^a scale must be a positive finite number, not "):
         Format(8, True, scale)
 
 
-@pytest.mark.parametrize("bits", [1, 17, 8.0, "8"])
+@pytest.mark.parametrize("bits", [0, 17, 8.0, "8"])
 def test_widths_out_of_range(bits):
-    with pytest.raises(Refusal, match=r"^weights must be from 2 to 16 bits, not "):
+    with pytest.raises(Refusal, match=r"^weights must be from 1 to 16 bits, not "):
         check_bits("weights", bits)
 
 
 @given(formats, st.floats(0.001, 1000), st.lists(st.floats(-1e6, 1e6), min_size=1))
 def test_quantize_saturates_and_is_near(fmt, scale, reals):
     fmt = Format(fmt.bits, fmt.signed, scale)
-    q = quantize(np.array(reals), fmt)
+    q = fmt.quantize(np.array(reals))
     assert q.dtype == np.int64
     for real, integer in zip(reals, q.tolist(), strict=True):
         assert integer == clamp(exact_round(Fraction(real / scale)), fmt)
-    assert np.array_equal(quantize(dequantize(q, fmt), fmt), q)
+    assert np.array_equal(fmt.quantize(fmt.dequantize(q)), q)
 
 
 @given(
     st.lists(st.integers(-(2**45), 2**45), min_size=1, max_size=20),
     st.integers(0, 2**MULTIPLIER_BITS - 1),
+    st.integers(-(2**60), 2**60),
     st.integers(0, 62),
     formats,
 )
-def test_requantize_against_fractions(accs, multiplier, shift, fmt):
-    q = requantize(np.array(accs), np.array([multiplier]), shift, fmt)
-    assert q.tolist() == [clamp(exact_round(Fraction(acc * multiplier, 1 << shift)), fmt) for acc in accs]
+def test_requantize_against_fractions(accs, multiplier, offset, shift, fmt):
+    q = requantize(np.array(accs), np.array([multiplier]), np.array([offset]), shift, fmt)
+    assert q.tolist() == [clamp(exact_round(Fraction(acc * multiplier + offset, 1 << shift)), fmt) for acc in accs]
 
 
 def test_requantize_ties_go_up_with_negative_sums():
     fmt = Format(8, True, 1.0)
-    assert requantize(np.array([-3, -2, -1, 0, 1, 2, 3]), np.array([1]), 1, fmt).tolist() == [
+    assert requantize(np.array([-3, -2, -1, 0, 1, 2, 3]), np.array([1]), np.array([0]), 1, fmt).tolist() == [
         -1,
         -1,
         0,
@@ -118,12 +162,19 @@ def test_requantize_ties_go_up_with_negative_sums():
     ]
 
 
-def test_requantize_takes_a_multiplier_a_channel():
+def test_requantize_takes_a_multiplier_and_an_offset_a_channel():
     fmt = Format(16, True, 1.0)
-    assert requantize(np.array([[10, 10], [20, -20]]), np.array([1, 3]), 1, fmt).tolist() == [
-        [5, 15],
-        [10, -30],
-    ]
+    acc, multiplier, offset = np.array([[10, 10], [20, -20]]), np.array([1, 3]), np.array([0, 2])
+    assert requantize(acc, multiplier, offset, 1, fmt).tolist() == [[5, 16], [10, -29]]
+
+
+@given(st.lists(st.integers(-20, 6), min_size=1, max_size=8))
+def test_powers_of_two_give_powers_of_two(exponents):
+    ratio = 2.0 ** np.maximum(exponents, max(exponents) - 6)
+    multiplier, shift = multiplier_and_shift(ratio)
+    assert (multiplier * 2.0**-shift == ratio).all()
+    assert multiplier.max() < 2**POWER_BITS
+    assert all(m.bit_count() == 1 for m in multiplier.tolist())
 
 
 @given(st.lists(st.floats(1e-9, 60000), min_size=1, max_size=8))

@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from dnn2fpga.errors import Refusal
 from dnn2fpga.model.graph import Node
 from dnn2fpga.quant.fixed import Format
 from dnn2fpga.quant.graph import QNode
@@ -66,23 +67,23 @@ def windows(image, window):
         ]
 
 
-def requantized(acc, multiplier, shift, o):
-    return max(o.minimum, min(o.maximum, math.floor(Fraction(acc * multiplier, 1 << shift) + Fraction(1, 2))))
+def requantized(acc, multiplier, offset, shift, o):
+    real = Fraction(acc * multiplier + offset, 1 << shift)
+    return max(o.minimum, min(o.maximum, math.floor(real + Fraction(1, 2))))
 
 
-def naive_conv(image, window, kernel, bias, multiplier, shift, o):
-    channels, filters = image.shape[2], len(bias)
+def naive_conv(image, window, kernel, multiplier, offset, shift, o):
+    channels, filters = image.shape[2], len(offset)
     return [
         [
             [
                 requantized(
-                    bias[f]
-                    + sum(
+                    sum(
                         int(image[row, column, c]) * int(kernel[y, x, c, f])
                         for y, x, row, column in held
                         for c in range(channels)
                     ),
-                    multiplier[f], shift, o,
+                    multiplier[f], offset[f], shift, o,
                 )
                 for f in range(filters)
             ]
@@ -101,7 +102,7 @@ def mac_node(spec, shape, i, o, kernel, seed=0):
     shift = max(max(-low, high, 1).bit_length() + 15 - o.bits, 0)
     arrays = {
         "kernel": flat,
-        "bias": rng.integers(low // 2 - 1, high // 2 + 2, filters),
+        "offset": rng.integers(low // 2 - 1, high // 2 + 2, filters) << 15,
         "multiplier": rng.integers(1 << 15, 1 << 16, filters),
     }
     return QNode("a", spec, shape, spec.output_shape(shape), i, o, arrays, {"shift": shift})
@@ -119,8 +120,8 @@ def test_conv2d(window, shape):
     kernel = np.random.default_rng(1).integers(-127, 128, (*window.kernel, shape[2], 3))
     node = mac_node(Conv2D(3, window), shape, S8, U8, kernel)
     x = images(shape, S8)
-    bias, multiplier = node.arrays["bias"].tolist(), node.arrays["multiplier"].tolist()
-    expected = [naive_conv(image, window, kernel, bias, multiplier, node.scalars["shift"], U8) for image in x]
+    multiplier, offset = node.arrays["multiplier"].tolist(), node.arrays["offset"].tolist()
+    expected = [naive_conv(image, window, kernel, multiplier, offset, node.scalars["shift"], U8) for image in x]
     assert node.run(x).tolist() == expected
     assert node.output_shape == np.shape(expected)[1:]
 
@@ -139,8 +140,8 @@ def test_dense_of_each_width(i, o, weight_max):
     assert node.run(x).tolist() == [
         [
             requantized(
-                int(node.arrays["bias"][c]) + sum(a * int(w) for a, w in zip(row, kernel[:, c], strict=True)),
-                int(node.arrays["multiplier"][c]), node.scalars["shift"], o,
+                sum(a * int(w) for a, w in zip(row, kernel[:, c], strict=True)),
+                int(node.arrays["multiplier"][c]), int(node.arrays["offset"][c]), node.scalars["shift"], o,
             )
             for c in range(4)
         ]
@@ -155,7 +156,7 @@ def test_sums_at_the_edge_of_float32_are_exact(k):
     acc = 255 * 127 * (k - 1) + 255
     assert acc % 2 == 1
     assert (acc > 2**24) == (k == 521)
-    arrays = {"kernel": kernel, "bias": np.array([5 - acc]), "multiplier": np.array([1])}
+    arrays = {"kernel": kernel, "offset": np.array([5 - acc]), "multiplier": np.array([1])}
     node = QNode("a", Dense(1), (k,), (1,), U8, S16, arrays, {"shift": 0})
     assert node.run(np.full((1, k), 255)).tolist() == [[5]]
 
@@ -191,6 +192,21 @@ def test_relu():
     assert node.run(np.array([[-128, 0, 127]])).tolist() == [[0, 0, 127]]
 
 
+def test_relu_of_an_asymmetric_input_brings_zero_to_zero():
+    i = Format(4, False, 1.0, 5.0)
+    node = ReLU().quantize(Node("a", ReLU()), Setting(i, (3,), (3,), 8, power_of_two=False, last=False))
+    assert node.o == Format(4, False, 1.0)
+    assert node.run(np.array([[0, 5, 15]])).tolist() == [[0, 0, 10]]
+
+
+def test_relu_behind_a_sign_is_refused():
+    at = Setting(Format(1, True, 2.0, -0.5), (3,), (3,), 8, power_of_two=False, last=False)
+    with pytest.raises(
+        Refusal, match=r"^layer 'a': behind a sign a ReLU has nothing to do; leave it out of the model$"
+    ):
+        ReLU().quantize(Node("a", ReLU()), at)
+
+
 def test_flatten_keeps_raster_order():
     node = QNode("a", Flatten(), (2, 2, 2), (8,), S8, S8)
     assert node.run(np.arange(8).reshape(1, 2, 2, 2)).tolist() == [list(range(8))]
@@ -209,7 +225,7 @@ def test_softmax_names_the_first_of_the_greatest():
 @pytest.mark.parametrize("signed", [False, True])
 def test_tables(spec, function, signed):
     i = Format(6, signed, 0.2)
-    node = spec.quantize(Node("a", spec), Setting(i, (64,), (64,), -1, 1, 8, 8, last=False))
+    node = spec.quantize(Node("a", spec), Setting(i, (64,), (64,), 8, power_of_two=False, last=False))
     q = np.arange(i.minimum, i.maximum + 1)
     assert node.run(q[np.newaxis])[0].tolist() == [
         math.floor(function(v * 0.2) / node.o.scale + 0.5) for v in q.tolist()

@@ -8,6 +8,7 @@ from dnn2fpga.errors import Refusal
 from dnn2fpga.model.batch_norm import BatchNormalization
 from dnn2fpga.model.description import load
 from dnn2fpga.model.graph import Graph, Node
+from dnn2fpga.quant.fixed import Format
 from dnn2fpga.quant.graph import BATCH
 from dnn2fpga.quant.ops.conv2d import Conv2D
 from dnn2fpga.quant.ops.dense import Dense
@@ -16,7 +17,8 @@ from dnn2fpga.quant.ops.relu import ReLU
 from dnn2fpga.quant.ops.softmax import Softmax
 from dnn2fpga.quant.ops.table import Tanh
 from dnn2fpga.quant.ops.window import Window
-from dnn2fpga.quant.quantize import quantize_graph
+from dnn2fpga.quant.quantize import integer_graph, quantize_graph
+from dnn2fpga.quant.scheme import Formats, LayerBits, Scheme
 from dnn2fpga.shipped import digits, model_folder
 
 from .specs import SPECS
@@ -38,9 +40,9 @@ def random_dense(features=6, units=4, name="dense"):
     return dense(rng.normal(size=(features, units)), rng.normal(size=units), name)
 
 
-def worst_error(graph, samples=SAMPLES, **bits):
+def worst_error(graph, samples=SAMPLES, **scheme):
     """The largest error against the float model, as a part of the largest output, channel by channel."""
-    qgraph = quantize_graph(graph, samples, **bits)
+    qgraph = quantize_graph(graph, samples, Scheme(**scheme))
     expected = graph.run(samples)
     error = np.abs(qgraph.outputs_to_real(qgraph.run(samples)) - expected).max(axis=0)
     return error / np.abs(expected).max()
@@ -64,7 +66,7 @@ def test_accuracy_of_each_width(data):
     model = load(model_folder("mnist_mlp"), SPECS)
     accuracy = {}
     for bits in range(2, 17):
-        qgraph = quantize_graph(model, data.x_calibrate, weight_bits=bits, activation_bits=bits)
+        qgraph = quantize_graph(model, data.x_calibrate, Scheme(bits, bits))
         assert qgraph.run(data.x_judge[:3]).shape == (3, 11)
         accuracy[bits] = np.mean(qgraph.classify(qgraph.run(data.x_judge)) == data.y_judge)
     float_accuracy = np.mean(model.run(data.x_judge[..., np.newaxis]).argmax(axis=1) == data.y_judge)
@@ -164,6 +166,85 @@ def test_calibration_stops_where_tanh_saturates():
     assert qgraph.nodes[0].o.scale * 127 == pytest.approx(np.arctanh(1 - 2.0**-8))
 
 
+def two_layers(*between):
+    return graph(random_dense(), *between, random_dense(4, 3, "last"))
+
+
+@pytest.mark.parametrize(
+    ("scheme", "bound"),
+    [
+        ({"symmetric": False}, 0.03),
+        ({"per_channel": False}, 0.04),
+        ({"power_of_two": True}, 0.04),
+        ({"power_of_two": True, "symmetric": False, "per_channel": False}, 0.05),
+        ({"input_bits": 16}, 0.03),
+    ],
+)
+def test_other_formats_follow_the_floats_too(scheme, bound):
+    assert worst_error(two_layers(), **scheme).max() < bound
+    assert worst_error(two_layers(Node("tanh", Tanh())), **scheme).max() < bound
+
+
+def test_asymmetric_formats_use_all_their_integers():
+    """The input's range is lopsided: a symmetric format would waste almost half of it."""
+    samples = SAMPLES - 0.9
+    one_sided = worst_error(two_layers(), samples, weight_bits=16, activation_bits=5, symmetric=False)
+    assert one_sided.max() < worst_error(two_layers(), samples, weight_bits=16, activation_bits=5).max()
+    qgraph = quantize_graph(two_layers(), samples, Scheme(activation_bits=5, symmetric=False))
+    assert 0 < qgraph.i.zero_point < 31
+    assert {0, 31} <= set(qgraph.quantize_input(samples).ravel().tolist())
+
+
+def test_powers_of_two_everywhere():
+    qgraph = quantize_graph(two_layers(Node("tanh", Tanh())), SAMPLES, Scheme(power_of_two=True))
+    for fmt in (qgraph.i, *(node.o for node in qgraph.nodes)):
+        assert np.log2(fmt.scale) == int(np.log2(fmt.scale))
+    for node in qgraph.nodes:
+        assert all(m.bit_count() == 1 for m in node.arrays.get("multiplier", np.array([1])).tolist())
+
+
+def test_one_scale_a_layer():
+    live = random_dense()
+    kernel = live.weights["kernel"] * np.array([1, 0.1, 0.01, 0.001])
+    [node] = quantize_graph(graph(dense(kernel, np.zeros(4))), SAMPLES, Scheme(per_channel=False)).nodes
+    assert len(set(node.arrays["multiplier"].tolist())) == 1
+
+
+@pytest.mark.parametrize("bits", [1, 2])
+def test_binary_and_ternary_weights(bits):
+    [node] = quantize_graph(graph(random_dense()), SAMPLES, Scheme(weight_bits=bits)).nodes
+    assert set(node.arrays["kernel"].ravel().tolist()) <= ({-1, 1} if bits == 1 else {-1, 0, 1})
+
+
+def test_widths_of_single_layers():
+    scheme = Scheme(weight_bits=4, activation_bits=4, input_bits=8, layers={"dense": LayerBits(3, 6)})
+    first, last = quantize_graph(two_layers(), SAMPLES, scheme).nodes
+    assert (first.i.bits, first.scalars["weight_bits"], first.o.bits) == (8, 3, 6)
+    assert (last.scalars["weight_bits"], last.o.bits) == (4, 16)
+
+
+def test_one_bit_activations_are_signs_in_the_place_of_a_relu():
+    model = two_layers(Node("relu", ReLU()))
+    first, _ = quantize_graph(model, SAMPLES, Scheme(activation_bits=1, input_bits=8, sign=True)).nodes
+    assert first.o.is_sign
+    sums = SAMPLES @ model.nodes[0].weights["kernel"] + model.nodes[0].weights["bias"]
+    clear = np.abs(sums) > 0.1  # elsewhere the error of the weights may turn the sign
+    q = first.run(quantize_graph(model, SAMPLES).quantize_input(SAMPLES))
+    assert ((q == 0) == (sums > 0))[clear].all()
+    first, _ = quantize_graph(model, SAMPLES, Scheme(activation_bits=1, input_bits=8)).nodes
+    assert (first.o.bits, first.o.signed) == (1, False)
+
+
+def test_the_zero_point_of_a_sign_is_kept_to_the_last_bit():
+    """All in powers of two, so that nothing is rounded: -1 and +1 times -1 and +1, and a bias."""
+    kernel = np.array([[1, 1, -1], [1, -1, -1], [-1, -1, -1]])
+    formats = Formats(Format(1, True, 2.0, -0.5), {"dense": Format(16, True, 0.25)}, {"dense": np.ones(3)})
+    model = graph(dense(kernel, [0.25, 0, -0.5]), shape=(3,))
+    qgraph = integer_graph(model, Scheme(1, 1, sign=True), formats)
+    x = np.array([[a, b, c] for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)])
+    assert (qgraph.outputs_to_real(qgraph.run(x)) == model.run(x)).all()
+
+
 def test_images_may_lack_the_channel_axis():
     model = graph(Node("flatten", Flatten()), random_dense(), shape=(2, 3, 1))
     images = SAMPLES.reshape(-1, 2, 3)
@@ -171,9 +252,9 @@ def test_images_may_lack_the_channel_axis():
     assert np.array_equal(qgraph.run(images), qgraph.run(images[..., np.newaxis]))
 
 
-def refused(text, model, samples=SAMPLES, **bits):
+def refused(text, model, samples=SAMPLES, **scheme):
     with pytest.raises(Refusal, match=text) as refusal:
-        quantize_graph(model, samples, **bits)
+        quantize_graph(model, samples, Scheme(**scheme))
     assert "\n" not in str(refusal.value)
 
 
@@ -200,10 +281,24 @@ def test_bad_calibration_data_is_refused(samples, text):
     refused(text, graph(random_dense()), samples)
 
 
-@pytest.mark.parametrize("bits", [1, 17, 8.0])
+@pytest.mark.parametrize("bits", [0, 17, 8.0])
 def test_bad_widths_are_refused(bits):
-    refused(f"^weights must be from 2 to 16 bits, not {bits}$", graph(random_dense()), weight_bits=bits)
-    refused(f"^activations must be from 2 to 16 bits, not {bits}$", graph(random_dense()), activation_bits=bits)
+    refused(f"^weights must be from 1 to 16 bits, not {bits}$", graph(random_dense()), weight_bits=bits)
+    refused(f"^activations must be from 1 to 16 bits, not {bits}$", graph(random_dense()), activation_bits=bits)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "text"),
+    [
+        ({"calibration": "guess"}, r"^there is no calibration 'guess'; there are: min_max"),
+        ({"layers": {"no": LayerBits(8, 8)}}, r"^there is no layer 'no' with weights; there are: dense$"),
+        ({"layers": {"dense": LayerBits(0, 8)}}, r"^layer 'dense': weights must be from 1 to 16 bits, not 0$"),
+        ({"floating": frozenset(["tanh"])}, r"^there is no layer 'tanh' with weights; there are: dense$"),
+        ({"input_bits": 17}, r"^the input must be from 1 to 16 bits, not 17$"),
+    ],
+)
+def test_bad_schemes_are_refused(scheme, text):
+    refused(text, graph(random_dense(), Node("tanh", Tanh())), **scheme)
 
 
 def test_outputs_finer_than_a_step_of_the_sum_are_refused():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,42 +14,38 @@ from ...model.graph import Node, Shape, Weights
 from ..fixed import Format
 from ..graph import QNode
 
-LOGIT_BITS = 16
-"""Width of the model's output when its last layer is a sum of products: ties between classes become rare."""
-
 
 @dataclass(frozen=True)
 class Setting:
     """What the quantizer knows when it reaches a layer.
 
-    `i` is the format that arrives, `low` and `high` the range of real outputs seen in calibration, and
-    `weight_bits`, `activation_bits` the widths that the user chose; `last` says that the output is the
-    model's own (or feeds only the choice of a winner).
+    `i` is the format that arrives. Of a layer with a kernel, `o` is the format of its output, `weight_bits` the
+    width of its weights and `weight_scale` the real value of one step of them, one a channel. `activation_bits` is
+    the width that the user chose for outputs, `power_of_two` whether scales are to be such; `last` says that the output is the model's own (or feeds only the
+    choice of a winner).
     """
 
     i: Format
     input_shape: Shape
     output_shape: Shape
-    low: float
-    high: float
-    weight_bits: int
     activation_bits: int
+    power_of_two: bool
     last: bool
-
-    @property
-    def output_bits(self) -> int:
-        """Width of the output of a sum of products."""
-        return LOGIT_BITS if self.last else self.activation_bits
+    o: Format | None = None
+    weight_bits: int | None = None
+    weight_scale: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class Op:
     """A layer kind's specification: its hyperparameters, and what it does in floats and in integers.
 
-    A kind overrides what differs from an identity without weights.
+    A kind overrides what differs from an identity without weights. `has_kernel` marks those that are sums of
+    products with weights `kernel` (…, channels) and `bias`, and a field `relu`.
     """
 
     kind: ClassVar[str]
+    has_kernel: ClassVar[bool] = False
 
     @classmethod
     def from_keras(cls, config: dict[str, Any], weights: list[np.ndarray]) -> tuple[Op, Weights]:
@@ -69,6 +66,13 @@ class Op:
 
     def run_float(self, weights: Weights, x: np.ndarray) -> np.ndarray:
         """The layer in floating point, on a batch."""
+        raise NotImplementedError
+
+    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, pad: float) -> Any:
+        """The layer on a batch of Keras tensors, for training; `ops` is `keras.ops`.
+
+        `pad` is the real value of what a window finds beside the image.
+        """
         raise NotImplementedError
 
     def quantize(self, node: Node, at: Setting) -> QNode:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ import numpy as np
 from ...model.graph import Node, Shape, Weights
 from ..graph import QNode
 from .base import Op, Setting, refuse_unless
-from .mac import float_mac, quantize_mac, read_weights, run_mac
+from .mac import float_mac, quantize_mac, read_weights, run_mac, traced_mac
 from .window import Placement, Window
 
 
@@ -19,6 +20,7 @@ class Conv2D(Op):
     """A convolution of `filters` kernels. Weights: `kernel` (height, width, in, filters) and `bias` (filters)."""
 
     kind: ClassVar[str] = "conv2d"
+    has_kernel: ClassVar[bool] = True
     filters: int
     window: Window
     relu: bool = False
@@ -39,21 +41,28 @@ class Conv2D(Op):
 
     def run_float(self, weights: Weights, x: np.ndarray) -> np.ndarray:
         """In floating point."""
-        return float_mac(weights, self._rows(x), relu=self.relu)
+        return float_mac(weights, self._rows(x, 0), relu=self.relu)
+
+    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, pad: float) -> Any:
+        """For training."""
+        margins = self.window.over(tuple(x.shape[1:])).margins
+        x = ops.pad(x, ((0, 0), *margins, (0, 0)), constant_values=pad)
+        sums = ops.conv(x, weights["kernel"], self.window.strides, "valid", "channels_last")
+        return traced_mac(ops, sums, weights, relu=self.relu)
 
     def quantize(self, node: Node, at: Setting) -> QNode:
-        """Per-channel weights; a fused ReLU makes the output unsigned."""
-        return quantize_mac(node, self, at, relu=self.relu)
+        """As every sum of products."""
+        return quantize_mac(node, self, at)
 
     def run(self, node: QNode, x: np.ndarray) -> np.ndarray:
-        """In integers; padding is the integer 0, which is the real 0."""
-        return run_mac(node, self._rows(x.astype(np.float32)))
+        """In integers; padding is the integer nearest to the real 0."""
+        return run_mac(node, self._rows(x.astype(np.float32), node.i.zero))
 
     def placement(self, shape: Shape) -> Placement:
         """The window over an input of `shape`."""
         return self.window.over(shape)
 
-    def _rows(self, x: np.ndarray) -> np.ndarray:
+    def _rows(self, x: np.ndarray, pad: int) -> np.ndarray:
         """One row of values a window: (n, down, across, k)."""
-        windows = self.window.over(x.shape[1:]).extract(x, 0)
+        windows = self.window.over(x.shape[1:]).extract(x, pad)
         return windows.reshape(*windows.shape[:3], -1)

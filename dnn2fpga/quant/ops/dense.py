@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,7 +12,7 @@ from ...errors import Refusal
 from ...model.graph import Node, Shape, Weights
 from ..graph import QNode
 from .base import Op, Setting
-from .mac import float_mac, quantize_mac, read_weights, run_mac
+from .mac import float_mac, quantize_mac, read_weights, run_mac, traced_mac
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Dense(Op):
     """`units` sums over all features. Weights: `kernel` (features, units) and `bias` (units)."""
 
     kind: ClassVar[str] = "dense"
+    has_kernel: ClassVar[bool] = True
     units: int
     relu: bool = False
 
@@ -41,9 +43,13 @@ class Dense(Op):
         """In floating point."""
         return float_mac(weights, x, relu=self.relu)
 
+    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, pad: float) -> Any:
+        """For training."""
+        return traced_mac(ops, ops.matmul(x, weights["kernel"]), weights, relu=self.relu)
+
     def quantize(self, node: Node, at: Setting) -> QNode:
-        """Per-channel weights; a fused ReLU makes the output unsigned."""
-        return quantize_mac(node, self, at, relu=self.relu)
+        """As every sum of products."""
+        return quantize_mac(node, self, at)
 
     def run(self, node: QNode, x: np.ndarray) -> np.ndarray:
         """In integers."""

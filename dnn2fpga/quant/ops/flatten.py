@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -32,6 +33,10 @@ class Flatten(Op):
     def run_float(self, weights: Weights, x: np.ndarray) -> np.ndarray:
         """In floating point."""
         return x.reshape(len(x), -1)
+
+    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, pad: float) -> Any:
+        """For training."""
+        return ops.reshape(x, (-1, math.prod(x.shape[1:])))
 
     def run(self, node: QNode, x: np.ndarray) -> np.ndarray:
         """In integers."""

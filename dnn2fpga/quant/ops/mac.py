@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from ...errors import Refusal
 from ...model.graph import Node, Weights
-from ..fixed import MULTIPLIER_BITS, Format, multiplier_and_shift, requantize, round_half_up
+from ..fixed import MULTIPLIER_BITS, multiplier_and_shift, requantize, round_half_up
 from ..graph import QNode
+from ..weights import quantized_weights
 from .base import Op, Setting
 
-BIAS_HEADROOM = 8
-"""Bits by which a bias may be wider than a product. A channel whose bias is greater gets coarser weights."""
+WIDEST_SUM = 62
+"""Bits of the widest sum times its multiplier, offset and all: what int64 holds with room to round."""
+
+LEAST_RATIO_BITS = 44
+"""With outputs of n bits, one step of a sum is worth at least 2^(n - 44) of them: a channel whose weights are so small
+beside its bias gets coarser ones, since its offset would be wider than an int64.
+"""
 
 SCALE_SPREAD = 2.0**-6
 """The least scale of a channel, as a part of the layer's greatest.
@@ -28,46 +37,50 @@ def read_weights(weights: list[np.ndarray]) -> Weights:
     return {"kernel": kernel, "bias": bias}
 
 
-def quantize_mac(node: Node, spec: Op, at: Setting, *, relu: bool) -> QNode:
-    """The integer layer of `kernel` `(…, channels)` and `bias`: per-channel symmetric weights.
+def quantize_mac(node: Node, spec: Op, at: Setting) -> QNode:
+    """The integer layer of `kernel` `(…, channels)` and `bias`.
 
-    The sum's scale is the input's times the channel's; the bias is rounded to it, and one multiplier a channel
-    takes it to the output's scale. A fused ReLU is the clamp of an unsigned output.
+    The sum's scale is the input's times the channel's weights'; one multiplier a channel takes it to the output's.
+    The offset holds the bias, the output's zero point, and what the input's zero point adds to every sum. A fused
+    ReLU is the clamp of an unsigned output.
     """
+    assert at.o is not None
+    assert at.weight_bits is not None
+    assert at.weight_scale is not None
     kernel = np.asarray(node.weights["kernel"], np.float64)
-    bias = np.asarray(node.weights["bias"], np.float64)
     kernel = kernel.reshape(-1, kernel.shape[-1])
-    o = Format.covering(at.low, at.high, at.output_bits, signed=not relu)
-    # a bias so great that it alone saturates the output, as that of a dead ReLU, may as well be smaller
-    reach = 2 * np.abs(kernel).sum(axis=0) * max(-at.i.minimum, at.i.maximum) * at.i.scale
-    bias = np.clip(bias, o.minimum * o.scale - reach, o.maximum * o.scale + reach)
-    weight_max = (1 << (at.weight_bits - 1)) - 1
-    bias_max = 2.0 ** (at.i.bits + at.weight_bits + BIAS_HEADROOM)
-    scale = np.maximum(np.abs(kernel).max(axis=0) / weight_max, np.abs(bias) / (at.i.scale * bias_max))
-    scale = np.maximum(scale, scale.max() * SCALE_SPREAD) if scale.any() else np.ones_like(scale)
+    bias = np.asarray(node.weights["bias"], np.float64)
+    least = 2.0 ** (at.o.bits - LEAST_RATIO_BITS) * at.o.scale / at.i.scale
+    scale = np.where(kernel.any(axis=0), at.weight_scale, 0)  # of a dead channel, whatever suits the others
+    scale = np.maximum(scale, max(scale.max() * SCALE_SPREAD, least))
+    q = quantized_weights(kernel, scale, at.weight_bits)
     try:
-        multiplier, shift = multiplier_and_shift(at.i.scale * scale / o.scale)
+        multiplier, shift = multiplier_and_shift(at.i.scale * scale / at.o.scale)
     except Refusal as refusal:
         raise Refusal(f"layer '{node.name}': {refusal}") from None
-    arrays = {
-        "kernel": np.clip(round_half_up(kernel / scale), -weight_max, weight_max),
-        "bias": round_half_up(bias / (at.i.scale * scale)),
-        "multiplier": multiplier,
-    }
-    scalars = {"shift": shift, "weight_bits": at.weight_bits}
-    qnode = QNode(node.name, spec, at.input_shape, at.output_shape, at.i, o, arrays, scalars)
-    low, high = sum_range(arrays["kernel"], at.i.minimum, at.i.maximum)
-    if (max(-low, high) + int(np.abs(arrays["bias"]).max())).bit_length() + MULTIPLIER_BITS > 62:
+
+    # A bias so great that it alone saturates the output, as that of a dead ReLU, may as well be smaller.
+    low, high = sum_range(q, at.i.minimum, at.i.maximum)
+    reach = 2 * max(-low, high) * at.i.scale * scale
+    span = (at.o.maximum - at.o.minimum) * at.o.scale
+    bias = np.clip(bias, -span - reach, span + reach)
+    offset = round_half_up((bias / at.o.scale + at.o.zero_point) * 2.0**shift)
+    # Twice the zero point is an integer, also of a sign.
+    offset = offset - int(2 * at.i.zero_point) * q.sum(axis=0) * multiplier // 2
+    widest = max(-low, high) * int(multiplier.max()) + int(np.abs(offset).max())
+    if widest.bit_length() > WIDEST_SUM:
         raise Refusal(
-            f"layer '{node.name}': its sums need more than {62 - MULTIPLIER_BITS} bits; use fewer bits a weight"
+            f"layer '{node.name}': its sums need more than {WIDEST_SUM - MULTIPLIER_BITS} bits; use fewer bits a weight"
         )
-    return qnode
+    arrays = {"kernel": q, "offset": offset, "multiplier": multiplier}
+    scalars = {"shift": shift, "weight_bits": at.weight_bits}
+    return QNode(node.name, spec, at.input_shape, at.output_shape, at.i, at.o, arrays, scalars)
 
 
 def sum_range(kernel: np.ndarray, least: int, greatest: int) -> tuple[int, int]:
     """The least and greatest sum of products, over every channel and all inputs from `least` ≤ 0 to `greatest` ≥ 0.
 
-    Bias apart. Zero lies in every term's range, so every partial sum, in any order, lies in this range too.
+    Zero lies in every term's range, so every partial sum, in any order, lies in this range too.
     `kernel` is (k, channels).
     """
     positive = np.clip(kernel, 0, None).sum(axis=0)
@@ -85,9 +98,8 @@ def run_mac(node: QNode, x: np.ndarray) -> np.ndarray:
     kernel = node.arrays["kernel"]
     low, high = sum_range(kernel, node.i.minimum, node.i.maximum)
     exact = np.float32 if max(-low, high) < 2**24 else np.float64
-    acc = x.astype(exact, copy=False) @ kernel.astype(exact)
-    acc = acc.astype(np.int64) + node.arrays["bias"]
-    return requantize(acc, node.arrays["multiplier"], node.scalars["shift"], node.o)
+    acc = (x.astype(exact, copy=False) @ kernel.astype(exact)).astype(np.int64)
+    return requantize(acc, node.arrays["multiplier"], node.arrays["offset"], node.scalars["shift"], node.o)
 
 
 def float_mac(weights: Weights, x: np.ndarray, *, relu: bool) -> np.ndarray:
@@ -95,3 +107,9 @@ def float_mac(weights: Weights, x: np.ndarray, *, relu: bool) -> np.ndarray:
     kernel = weights["kernel"]
     y = x @ kernel.reshape(-1, kernel.shape[-1]) + weights["bias"]
     return np.maximum(y, 0) if relu else y
+
+
+def traced_mac(ops: Any, products: Any, weights: Mapping[str, Any], *, relu: bool) -> Any:
+    """What follows the sums of products `(…, channels)`, for training; `ops` is `keras.ops`."""
+    y = products + weights["bias"]
+    return ops.relu(y) if relu else y

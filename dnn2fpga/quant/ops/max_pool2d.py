@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -33,6 +34,10 @@ class MaxPool2D(Op):
     def run_float(self, weights: Weights, x: np.ndarray) -> np.ndarray:
         """In floating point; padding never wins."""
         return self.window.over(x.shape[1:]).extract(x, -np.inf).max(axis=(3, 4))
+
+    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, pad: float) -> Any:
+        """For training; as in floating point, padding never wins."""
+        return ops.max_pool(x, self.window.kernel, self.window.strides, self.window.padding, "channels_last")
 
     def run(self, node: QNode, x: np.ndarray) -> np.ndarray:
         """In integers; padding is the format's least value, so it never wins."""

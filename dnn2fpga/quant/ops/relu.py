@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
+from ...errors import Refusal
 from ...model.graph import Node, Weights
 from ..fixed import Format
 from ..graph import QNode
@@ -15,7 +17,7 @@ from .base import Op, Setting, refuse_unless
 
 @dataclass(frozen=True)
 class ReLU(Op):
-    """`max(x, 0)`. Integers keep their scale; a signed input leaves unsigned, one bit narrower."""
+    """`max(x, 0)`. Integers keep their scale; they leave unsigned, as many bits as the positive ones need."""
 
     kind: ClassVar[str] = "relu"
 
@@ -29,11 +31,17 @@ class ReLU(Op):
         """In floating point."""
         return np.maximum(x, 0)
 
+    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, pad: float) -> Any:
+        """For training."""
+        return ops.relu(x)
+
     def quantize(self, node: Node, at: Setting) -> QNode:
-        """The same scale, unsigned."""
-        o = Format(at.i.bits - at.i.signed, False, at.i.scale)
+        """The same scale, unsigned, zero at 0."""
+        if at.i.is_sign:
+            raise Refusal(f"layer '{node.name}': behind a sign a ReLU has nothing to do; leave it out of the model")
+        o = Format(max(1, (at.i.maximum - at.i.zero).bit_length()), False, at.i.scale)
         return QNode(node.name, self, at.input_shape, at.output_shape, at.i, o)
 
     def run(self, node: QNode, x: np.ndarray) -> np.ndarray:
         """In integers."""
-        return np.maximum(x, 0)
+        return np.maximum(x, node.i.zero) - node.i.zero

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ...model.graph import Node, Weights
-from ..fixed import Format, dequantize, quantize
+from ..fixed import Format
 from ..graph import QNode
 from .base import Op, Setting
 
@@ -22,10 +23,11 @@ class Table(Op):
     def quantize(self, node: Node, at: Setting) -> QNode:
         """The output format spans the function's whole range, so calibration plays no part in it."""
         o = Format.covering(-1.0 if self.signed else 0.0, 1.0, at.activation_bits)
+        o = o.with_power_of_two() if at.power_of_two else o
         entries: np.ndarray = np.arange(1 << at.i.bits)
         if at.i.signed:
             entries = np.where(entries > at.i.maximum, entries - (1 << at.i.bits), entries)
-        table = quantize(self.run_float({}, dequantize(entries, at.i)), o)
+        table = o.quantize(self.run_float({}, at.i.dequantize(entries)))
         return QNode(node.name, self, at.input_shape, at.output_shape, at.i, o, {"table": table})
 
     def run(self, node: QNode, x: np.ndarray) -> np.ndarray:
@@ -48,6 +50,10 @@ class Tanh(Table):
         """In floating point."""
         return np.tanh(x)
 
+    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, pad: float) -> Any:
+        """For training."""
+        return ops.tanh(x)
+
 
 @dataclass(frozen=True)
 class Sigmoid(Table):
@@ -63,3 +69,7 @@ class Sigmoid(Table):
     def run_float(self, weights: Weights, x: np.ndarray) -> np.ndarray:
         """In floating point."""
         return (1 + np.tanh(x / 2)) / 2
+
+    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, pad: float) -> Any:
+        """For training."""
+        return (1 + ops.tanh(x / 2)) / 2

@@ -72,16 +72,20 @@ class Placement:
         )
 
     @property
+    def margins(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Rows of padding above and below the image, and columns of it on the left and the right."""
+        (height, width), (top, left) = self.padded, self.before
+        return (top, height - top - self.shape[0]), (left, width - left - self.shape[1])
+
+    @property
     def values(self) -> int:
         """Values in one window."""
         return self.window.kernel[0] * self.window.kernel[1] * self.shape[2]
 
     def extract(self, x: np.ndarray, pad_value: float) -> np.ndarray:
         """All windows of a batch `(n, h, w, c)`: a view `(n, down, across, kernel h, kernel w, c)`."""
-        (height, width), (top, left) = self.padded, self.before
-        margins = ((top, height - top - x.shape[1]), (left, width - left - x.shape[2]))
-        if any(margin for pair_ in margins for margin in pair_):
-            x = np.pad(x, ((0, 0), *margins, (0, 0)), constant_values=pad_value)
+        if any(margin for pair_ in self.margins for margin in pair_):
+            x = np.pad(x, ((0, 0), *self.margins, (0, 0)), constant_values=pad_value)
         sliding: Any = np.lib.stride_tricks.sliding_window_view  # NumPy 2.2 types its axis too narrowly
         views = sliding(x, self.window.kernel, axis=(1, 2))
         step_y, step_x = self.window.strides
