@@ -16,6 +16,10 @@ from . import commands
 from .errors import Refusal, Shortfall
 from .flow.engines import ENGINES
 from .flow.toolchain import ToolError
+from .quant.calibrate import CALIBRATIONS
+from .quant.floating import WIDTHS as FLOAT_FORMATS
+from .quant.optimizer import STAGES
+from .quant.qat import Training
 from .show import Show
 
 Command = Callable[[argparse.Namespace, Show], dict[str, Any]]
@@ -102,9 +106,8 @@ def _parser() -> Parser:
     quantize.add_argument("model", type=Path, help="a .keras or .h5 file, or the folder of a float model")
     _data(quantize)
     quantize.add_argument("--out", type=Path, required=True, help="folder for the integer model")
-    quantize.add_argument("--bits", type=int, default=8, help="width of weights and activations (default: 8)")
-    quantize.add_argument("--weight-bits", type=int, help="width of the weights, if another")
-    quantize.add_argument("--activation-bits", type=int, help="width of the activations, if another")
+    _scheme(quantize)
+    _wish(quantize)
 
     simulate = add("simulate", commands.simulate, "run the hardware in a simulator and compare with the reference")
     _model(simulate)
@@ -143,6 +146,50 @@ def _parser() -> Parser:
     add("boards", commands.boards, "the boards that are supported")
     add("layers", commands.layers, "the layers that are supported")
     return parser
+
+
+def _scheme(parser: Parser) -> None:
+    group = parser.add_argument_group("formats")
+    group.add_argument("--bits", type=int, default=8, help="width of weights and activations, 1 to 16 (default: 8)")
+    group.add_argument("--weight-bits", type=int, help="width of the weights, if another")
+    group.add_argument("--activation-bits", type=int, help="width of the activations, if another")
+    group.add_argument("--input-bits", type=int, help="width of the model's input (default: as the activations)")
+    group.add_argument(
+        "--layer", action="append", default=[], metavar="NAME=W/A",
+        help="widths of one layer's weights and outputs, such as conv2d=4/8; may be given again",
+    )  # fmt: skip
+    group.add_argument("--asymmetric", action="store_true", help="activations with a zero point")
+    group.add_argument("--per-tensor", action="store_true", help="one weight scale a layer (default: one a channel)")
+    group.add_argument("--power-of-two", action="store_true", help="every scale a power of two: shifts in hardware")
+    group.add_argument("--sign", action="store_true", help="1-bit activations are -1 and +1, in a ReLU's place")
+    group.add_argument("--calibration", choices=CALIBRATIONS, default="min_max", help="(default: %(default)s)")
+
+
+def _wish(parser: Parser) -> None:
+    group = parser.add_argument_group("stages")
+    group.add_argument(
+        "--target-accuracy", type=float, metavar="A", help="such as 0.98: stop at the stage that gives it"
+    )
+    group.add_argument(
+        "--stage", choices=("auto", *STAGES), default="auto",
+        help="auto (default): ptq, all layers after training; if that falls short partial, the sensitive layers left "
+        "in floating point; if that falls short qat, quantization-aware training",
+    )  # fmt: skip
+    group.add_argument(
+        "--sensitive", default="conv",
+        help="what partial leaves: conv, all convolutions (default); auto, by measured sensitivity; or names, with commas",
+    )  # fmt: skip
+    group.add_argument("--float-format", choices=FLOAT_FORMATS, default="float32", help="of those (default: float32)")
+    group.add_argument("--no-improve", action="store_true", help="never equalize layers, nor correct biases")
+    training = Training()
+    group.add_argument("--epochs", type=int, default=training.epochs, help="of training (default: %(default)s)")
+    group.add_argument("--rate", type=float, default=training.rate, help="learning rate (default: %(default)s)")
+    group.add_argument("--fixed-scales", action="store_true", help="train weights only, not scales (LSQ)")
+    group.add_argument("--dorefa", action="store_true", help="train weights through DoReFa's tanh")
+    group.add_argument("--seed", type=int, default=training.seed, help="of training (default: %(default)s)")
+    group.add_argument(
+        "--checkpoint", type=Path, metavar="FILE", help="kept after each epoch; training goes on from it"
+    )
 
 
 def _model(parser: Parser) -> None:

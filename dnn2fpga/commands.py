@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from . import options as named
-from . import report, shipped
-from .dataset import Dataset, Samples, read_dataset
+from . import quantizing, report, shipped
+from .dataset import Samples, read_dataset
 from .design import Design
 from .errors import Refusal, Shortfall
 from .flow import program
@@ -22,11 +22,9 @@ from .flow.simulate import Simulation
 from .flow.verify import verify_board
 from .kinds import KINDS, SPECS
 from .model import description as float_description
-from .model.graph import Graph
 from .platforms import BOARDS, find
 from .quant import description as integer_description
-from .quant.graph import QGraph, QNode, check_batch
-from .quant.quantize import quantize_graph
+from .quant.graph import QGraph
 from .quant.scheme import Scheme
 from .show import Show
 
@@ -48,7 +46,7 @@ def demo(options: Namespace, show: Show) -> Answer:
     data = read_dataset(shipped.digits())
 
     show.line(f"2. Quantize it to 8 bits, and judge it on {len(data.x_judge):,} digits.\n")
-    quantized = _quantize(graph, data, 8, 8, out / "model", show)
+    quantized = quantizing.quantize(graph, data, Scheme(), quantizing.Wish(), out / "model", show)
 
     show.line(f"\n3. Plan the hardware for the board {board.name}.\n")
     qgraph = integer_description.load(out / "model", SPECS)
@@ -75,11 +73,10 @@ def demo(options: Namespace, show: Show) -> Answer:
 
 def quantize(options: Namespace, show: Show) -> Answer:
     """A float model to an integer one."""
+    scheme, wish = quantizing.scheme_of(options), quantizing.wish_of(options)
     data = read_dataset(options.data, options.input_scale)
     graph = named.float_model(options.model, show)
-    weight_bits = options.bits if options.weight_bits is None else options.weight_bits
-    activation_bits = options.bits if options.activation_bits is None else options.activation_bits
-    return _quantize(graph, data, weight_bits, activation_bits, options.out, show)
+    return quantizing.quantize(graph, data, scheme, wish, options.out, show)
 
 
 def simulate(options: Namespace, show: Show) -> Answer:
@@ -169,46 +166,6 @@ def layers(options: Namespace, show: Show) -> Answer:
     report.layers(rows, show)
     show.line("Folded away: BatchNormalization, behind a layer with a kernel. Dropped: Dropout, SpatialDropout2D.")
     return {"layers": rows}
-
-
-def _quantize(graph: Graph, data: Dataset, weight_bits: int, activation_bits: int, out: Path, show: Show) -> Answer:
-    if data.note:
-        show.line(data.note)
-    x = check_batch(data.x_judge, graph.input_shape, "the data to judge on").astype(np.float32)
-    with show.steps("quantizing"):
-        qgraph = quantize_graph(graph, data.x_calibrate, Scheme(weight_bits, activation_bits))
-        float_accuracy = int_accuracy = None
-        if data.y_judge is not None:
-            found = np.concatenate([graph.run(x[at : at + 256]) for at in range(0, len(x), 256)])
-            float_accuracy = float((found.reshape(len(x), -1).argmax(axis=1) == data.y_judge).mean())
-            int_accuracy = float((qgraph.classify(qgraph.run(x)) == data.y_judge).mean())
-    integer_description.save(qgraph, out)
-    rows = [_layer_row(node) for node in qgraph.nodes]
-    answer = {
-        "float_accuracy": float_accuracy, "int_accuracy": int_accuracy, "stage": "ptq",
-        "bytes_float": sum(4 * array.size for node in graph.nodes for array in node.weights.values()),
-        "bytes_int": sum(row["bytes"] for row in rows), "layers": rows,
-    }  # fmt: skip
-    report.quantized(answer, f"Integer model '{qgraph.name}', in {out}", show)
-    return answer
-
-
-def _layer_row(node: QNode) -> Answer:
-    """A layer of an integer model, with the bytes that the hardware stores for it."""
-    bits = sum(
-        array.size * node.scalars["weight_bits"] if name == "kernel" else 8 * array.size * _bytes(array)
-        for name, array in node.arrays.items()
-    )
-    return {
-        "name": node.name, "kind": node.spec.kind, "output_shape": list(node.output_shape),
-        "bits": node.o.bits, "signed": bool(node.o.signed), "scale": float(node.o.scale),
-        "bytes": -(-bits // 8),
-    }  # fmt: skip
-
-
-def _bytes(array: np.ndarray) -> int:
-    """Bytes a value, in the smallest whole number that holds all."""
-    return -(-(int(np.abs(array).max(initial=0)).bit_length() + 1) // 8)
 
 
 def _simulate(

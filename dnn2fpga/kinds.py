@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from .hw import conv2d, dense, max_pool2d, relu, softmax, table
+from .hw import conv2d, convert, dense, float_dense, max_pool2d, relu, softmax, table
 from .hw.layer import Folding
 from .quant.graph import QNode
 from .quant.ops.base import Op
-from .quant.ops.conv2d import Conv2D
-from .quant.ops.dense import Dense
+from .quant.ops.conv2d import Conv2D, FloatConv2D
+from .quant.ops.convert import ToFloat, ToInteger
+from .quant.ops.dense import Dense, FloatDense
 from .quant.ops.flatten import Flatten
 from .quant.ops.max_pool2d import MaxPool2D
 from .quant.ops.relu import ReLU
@@ -50,6 +51,10 @@ KINDS = (
     Kind(Tanh, None, "tanh", table.foldings),
     Kind(Sigmoid, None, "sigmoid", table.foldings),
     Kind(Softmax, "Softmax", "softmax", softmax.foldings),
+    Kind(FloatConv2D, None, None, conv2d.float_foldings),
+    Kind(FloatDense, None, None, float_dense.foldings),
+    Kind(ToFloat, None, None, convert.to_float_foldings),
+    Kind(ToInteger, None, None, convert.to_integer_foldings),
 )
 
 SPECS = {kind.name: kind.spec for kind in KINDS}

@@ -15,19 +15,34 @@ _PARTS = {"luts": "LUTs", "ffs": "FFs", "dsps": "DSPs", "brams": "BRAMs"}
 """What a chip consists of, as people call it."""
 
 
+STAGES = {"ptq": "after training", "partial": "partly in floating point", "qat": "trained on"}
+"""The optimizer's stages, in words."""
+
+
 def quantized(answer: Answer, title: str, show: Show) -> None:
-    """The layers of an integer model, and what became of size and accuracy."""
+    """The stages, the layers of the best result, and what became of size and accuracy."""
+    if len(answer["stages"]) > 1:
+        rows = [
+            {
+                "stage": stage["stage"], "what": stage["what"], "accuracy": percent(stage["accuracy"]),
+                "bytes": stage["bytes"],
+            }
+            for stage in answer["stages"]
+        ]  # fmt: skip
+        show.table("Stages", rows)
     rows = [
         {
             "layer": row["name"], "kind": row["kind"], "output": "×".join(map(str, row["output_shape"])),
-            "format": f"{'' if row['signed'] else 'u'}int{row['bits']}", "scale": row["scale"],
-            "bytes": row["bytes"],
+            "format": row["format"], "scale": row["scale"], "range": _range(row),
+            "clipped": percent(row["clipped"]), "SQNR, dB": _rounded(row["sqnr_db"]),
+            "lost alone": percent(row["accuracy_lost"]), "bytes": row["bytes"],
         }
-        for row in answer["layers"]
+        for row in (answer["input"], *answer["layers"])
     ]  # fmt: skip
     show.table(title, rows)
-    show.line(f"accuracy  {_percent(answer['float_accuracy'])} float → {_percent(answer['int_accuracy'])} integer")
-    show.line(f"weights   {answer['bytes_float']:,} bytes float → {answer['bytes_int']:,} bytes integer")
+    before, after = (_judged(answer[key]) for key in ("float_accuracy", "int_accuracy"))
+    show.line(f"accuracy  {before} float → {after} quantized ({STAGES[answer['stage']]})")
+    show.line(f"weights   {answer['bytes_float']:,} bytes float → {answer['bytes_int']:,} bytes quantized")
 
 
 def planned(answer: Answer, device: Device, show: Show) -> None:
@@ -58,7 +73,7 @@ def ran(answer: Answer, title: str, show: Show) -> None:
         title,
         {
             "against reference": f"{answer['mismatches']:,} mismatches in {answer['images']:,} images",
-            "accuracy": _percent(answer["accuracy"]),
+            "accuracy": _judged(answer["accuracy"]),
             "latency": f"{answer['latency_cycles']:,} cycles",
             "throughput": "not measured" if interval is None else f"{interval:,} cycles an image",
             "speed of this run": f"{answer['images_per_second']:,.1f} images/s",
@@ -84,8 +99,8 @@ def built(answer: Answer, device: Device, title: str, show: Show, further: Mappi
 def demonstrated(answer: Answer, device: Device, show: Show) -> None:
     """The whole flow."""
     further = {
-        "accuracy, float": _percent(answer["float_accuracy"]),
-        "accuracy, hardware": _percent(answer["int_accuracy"]),
+        "accuracy, float": _judged(answer["float_accuracy"]),
+        "accuracy, hardware": _judged(answer["int_accuracy"]),
         "against reference": f"{answer['mismatches']} mismatches in {answer['images']} images simulated",
     }
     built(answer, device, "\nDone: a Keras model is a bitstream.", show, further)
@@ -119,5 +134,18 @@ def _chip(taken: Answer, device: Device) -> str:
     return ", ".join(f"{taken[key]:,} of {budget[key]:,} {name}" for key, name in _PARTS.items())
 
 
-def _percent(share: float | None) -> str:
-    return "not judged, no labels" if share is None else f"{100 * share:.1f} %"
+def _range(row: Answer) -> str | None:
+    return None if row["low"] is None else f"{row['low']:.3g} … {row['high']:.3g}"
+
+
+def _rounded(decibels: float | None) -> str | None:
+    return None if decibels is None else f"{decibels:.1f}"
+
+
+def percent(share: float | None) -> str | None:
+    """A share as people read it."""
+    return None if share is None else f"{100 * share:.1f} %"
+
+
+def _judged(share: float | None) -> str:
+    return percent(share) or "not judged, no labels"

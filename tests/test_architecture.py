@@ -21,7 +21,7 @@ MAY_IMPORT = {
 """For each room, what of the package it may import beside itself. Modules in no room may import all."""
 
 FRAMEWORKS = {"tensorflow", "keras"}
-FRONT_ENDS = {"dnn2fpga.model.keras"}
+FRONT_ENDS = {"dnn2fpga.model.keras", "dnn2fpga.model.frameworks"}
 """The modules that may import a framework."""
 
 

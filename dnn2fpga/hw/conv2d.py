@@ -9,8 +9,9 @@ from amaranth.lib.wiring import In, Out
 
 from ..quant.graph import QNode
 from ..quant.ops.window import Placement
-from . import dense, window
+from . import dense, float_dense, window
 from .dense import DenseFolding, Sums
+from .float_dense import FloatDenseFolding, FloatSums
 from .resources import Device, Resources, register
 from .stream import Narrow, connect, lanes
 from .timing import Buffer, Process
@@ -25,7 +26,7 @@ class Conv2DFolding:
     """
 
     placement: Placement
-    folding: DenseFolding
+    folding: DenseFolding | FloatDenseFolding
     pad: int = 0
 
     @property
@@ -46,13 +47,13 @@ class Conv2DFolding:
     @property
     def o_lanes(self) -> int:
         """Output channels a word."""
-        return self.folding.outputs
+        return self.folding.o_lanes
 
     @property
     def least_cycles(self) -> int:
         """One step a clock; or one place of the padded image a clock."""
         (down, across), (height, width) = self.placement.count, self.placement.padded
-        return max(down * across * self.folding.steps, height * width)
+        return max(down * across * self.folding.least_cycles, height * width)
 
     @property
     def multipliers(self) -> int:
@@ -91,6 +92,13 @@ def foldings(node: QNode) -> Iterator[Conv2DFolding]:
     """Every folding of an integer layer that is worth a look."""
     placement = node.spec.placement(node.input_shape)
     for folding in dense.sum_foldings(Sums.of(node)):
+        yield Conv2DFolding(placement, folding, node.i.zero)
+
+
+def float_foldings(node: QNode) -> Iterator[Conv2DFolding]:
+    """Every folding of a layer in floating point that is worth a look."""
+    placement = node.spec.placement(node.input_shape)
+    for folding in float_dense.sum_foldings(FloatSums.of(node)):
         yield Conv2DFolding(placement, folding, node.i.zero)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from amaranth import Cat, Module, Shape, Signal
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
@@ -67,6 +68,12 @@ class Deal(wiring.Component):
             parts.append(row)
         m.d.comb += self.row.as_value().eq(Cat(*parts))
         return m
+
+
+def rows_of(values: np.ndarray, lanes: int) -> list[list[int]]:
+    """`values`, one a channel, as rows of `lanes`, dealt in turn: a single row if all would be the same."""
+    rows = values.reshape(-1, lanes)
+    return (rows[:1] if (rows == rows[0]).all() else rows).tolist()
 
 
 def in_block(depth: int, width: int) -> bool:

@@ -10,11 +10,11 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..quant.graph import QNode
-from ..quant.ops.mac import sum_range
-from . import deal, mac, queue
+from . import deal, queue
 from .deal import Deal
-from .fixed import maximum, minimum, shape_for, shape_of
-from .mac import MacArray
+from .fixed import shape_of
+from .mac import MacArray, Products
+from .products import products_of
 from .queue import CreditQueue
 from .requantize import Requantize, Rescale
 from .resources import Device, Resources, adder, register
@@ -24,14 +24,14 @@ from .timing import Buffer, Peek, Pop, Process, Put
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """What a folded layer computes: `kernel` (k, channels) of integers, then `bias`, `multiplier` and `shift`.
+    """What a folded layer computes: `kernel` (k, channels) of integers, then `offset`, `multiplier` and `shift`.
 
     `i` and `o` are the shapes of its inputs and outputs, `weight` that of the kernel's integers. Word by word, the
-    output is `clamp(round_half_up((x @ kernel + bias) · multiplier · 2^-shift))`.
+    output is `clamp(round_half_up(((x @ kernel) · multiplier + offset) · 2^-shift))`.
     """
 
     kernel: np.ndarray
-    bias: np.ndarray
+    offset: np.ndarray
     multiplier: np.ndarray
     shift: int
     i: Shape
@@ -44,27 +44,28 @@ class Sums:
         arrays, scalars = node.arrays, node.scalars
         weight = Shape(scalars["weight_bits"], True)
         return Sums(
-            arrays["kernel"], arrays["bias"], arrays["multiplier"], scalars["shift"],
+            arrays["kernel"], arrays["offset"], arrays["multiplier"], scalars["shift"],
             shape_of(node.i), weight, shape_of(node.o),
         )  # fmt: skip
 
     @cached_property
-    def total(self) -> Shape:
-        """A shape that holds every partial sum: from the weights themselves, so it cannot overflow."""
-        low, high = sum_range(self.kernel, minimum(self.i), maximum(self.i))
-        return shape_for(min(low, -1), high)
+    def products(self) -> Products:
+        """How inputs and weights come to sums."""
+        return products_of(self.kernel, self.i, self.weight)
 
     @cached_property
     def rescale(self) -> Rescale:
-        """What follows the sum."""
-        return Rescale(self.bias, self.multiplier, self.shift, self.total, self.o)
+        """What follows the sum: a constant that it lacks is one more offset."""
+        offset = self.offset + self.products.correction * self.multiplier
+        return Rescale(offset, self.multiplier, self.shift, self.products.total, self.o)
 
 
 @dataclass(frozen=True, eq=False)
 class DenseFolding:
-    """How `sums` are folded: `outputs × inputs` multipliers, `inputs` values a word in, `outputs` a word out.
+    """How `sums` are folded: `outputs × inputs` terms a step, `inputs` values a word in, `outputs` a word out.
 
-    `soft` of the array's multipliers are made of LUTs, and so are the requantizer's unless `rescale_dsp`.
+    Of the multipliers, if it takes such, `soft` of the array's are made of LUTs, and so are the requantizer's unless
+    `rescale_dsp`.
     """
 
     sums: Sums
@@ -98,13 +99,12 @@ class DenseFolding:
     @property
     def sum_latency(self) -> int:
         """Cycles from the step that completes a sum to the sum."""
-        array = mac.latency(self.sums.i, self.sums.weight, self.inputs)
-        return self.weight_latency + array + (self.words > 1)
+        return self.weight_latency + self.sums.products.sum_latency(self.inputs) + (self.words > 1)
 
     @property
     def weight_latency(self) -> int:
         """Cycles from a step to its weights."""
-        return deal.latency(self.steps, self.multipliers * self.sums.weight.width)
+        return deal.latency(self.steps, self.weight_bits)
 
     @property
     def latency(self) -> int:
@@ -118,13 +118,18 @@ class DenseFolding:
 
     @property
     def multipliers(self) -> int:
-        """Multipliers in the array."""
-        return self.outputs * self.inputs
+        """Multipliers in the array: none where a term takes none."""
+        return self.outputs * self.inputs * self.sums.products.multipliers
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits of weights a step."""
+        return self.outputs * self.inputs * self.sums.products.weight.width
 
     @property
     def memory_bits(self) -> int:
         """Bits of weights."""
-        return self.steps * self.multipliers * self.sums.weight.width
+        return self.steps * self.weight_bits
 
     @property
     def i(self) -> Shape:
@@ -153,16 +158,15 @@ class DenseFolding:
 
     def resources(self, device: Device) -> Resources:
         """What it takes of a chip, estimated."""
-        sums, taken = self.sums, Resources(luts=20, ffs=10)
-        taken += deal.resources(self.steps, self.multipliers * sums.weight.width, device)
+        sums = self.sums
+        taken = Resources(luts=20, ffs=10) + deal.resources(self.steps, self.weight_bits, device)
         taken += register(self.weight_latency * self.inputs * sums.i.width)
-        taken += mac.resources(
-            sums.i, sums.weight, sums.total, device,
-            outputs=self.outputs, inputs=self.inputs, soft=self.soft,
-        )  # fmt: skip
+        taken += sums.products.resources(
+            device, outputs=self.outputs, inputs=self.inputs, soft=self.soft, constant=self.steps == 1
+        )
         if self.words > 1:
-            ring = adder(sums.total.width) + register(sums.total.width) * (self.groups - 1)
-            taken += ring * self.outputs
+            held = register(sums.products.total.width * (self.groups - 1))
+            taken += (adder(sums.products.total.width) + held) * self.outputs
         taken += sums.rescale.resources(self.outputs, device, dsp=self.rescale_dsp)
         return taken + queue.resources(self.depth, self.outputs * sums.o.width, device)
 
@@ -188,7 +192,7 @@ class DenseFolding:
 
     def with_fewer_dsps(self, excess: int) -> "Iterator[DenseFolding]":
         """With the requantizer's multipliers made of LUTs, or `excess` of the array's."""
-        if self.rescale_dsp:
+        if self.rescale_dsp and self.sums.rescale.scaled.multipliers:
             yield replace(self, rescale_dsp=False)
         if self.soft < self.multipliers:
             yield replace(self, soft=min(self.soft + excess, self.multipliers))
@@ -228,10 +232,8 @@ class Dense(wiring.Component):
         folding, sums = self.folding, self.folding.sums
         outputs, inputs = folding.outputs, folding.inputs
 
-        m.submodules.weights = weights = Deal(self._weight_rows(), sums.weight)
-        m.submodules.array = array = MacArray(
-            sums.i, sums.weight, sums.total, outputs=outputs, inputs=inputs, soft=folding.soft
-        )
+        m.submodules.weights = weights = Deal(self._weight_rows(), sums.products.weight)
+        m.submodules.array = array = MacArray(sums.products, outputs=outputs, inputs=inputs, soft=folding.soft)
         m.submodules.requantize = requantize = Requantize(sums.rescale, outputs, dsp=folding.rescale_dsp)
         m.submodules.queue = results = CreditQueue(sums.o, outputs, folding.depth)
 
@@ -293,6 +295,6 @@ class Dense(wiring.Component):
         folding = self.folding
         k, channels = folding.sums.kernel.shape
         kernel = np.zeros((folding.words * folding.inputs, channels), np.int64)
-        kernel[:k] = folding.sums.kernel
+        kernel[:k] = folding.sums.products.stored
         grid = kernel.reshape(folding.words, folding.inputs, folding.groups, folding.outputs)
         return grid.transpose(0, 2, 3, 1).reshape(folding.steps, -1).tolist()

@@ -1,14 +1,15 @@
-"""Integer formats as Amaranth shapes."""
+"""Formats as Amaranth shapes."""
 
 from __future__ import annotations
 
 from amaranth import Shape, signed, unsigned
 
 from ..quant.fixed import Format
+from ..quant.floating import FloatFormat
 
 
-def shape_of(fmt: Format) -> Shape:
-    """The shape that holds a format's integers."""
+def shape_of(fmt: Format | FloatFormat) -> Shape:
+    """The shape that holds a format's integers, or a floating-point format's ordered codes."""
     return signed(fmt.bits) if fmt.signed else unsigned(fmt.bits)
 
 

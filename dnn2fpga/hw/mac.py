@@ -1,10 +1,15 @@
-"""The array of multipliers and the trees that add up what they give: a pure pipeline, one step a clock."""
+"""The MAC array: terms of inputs and weights, and the trees that add them up; a pure pipeline, one step a clock."""
 
-from amaranth import Cat, Module, Shape, Signal
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+
+import numpy as np
+from amaranth import Cat, Module, Shape, Signal, Value, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from .fixed import product_shape
+from . import popcount
+from .popcount import Popcount
 from .primitives.multiplier import Multiplier
 from .resources import Device, Resources, adder, register
 
@@ -36,39 +41,81 @@ class AdderTree(wiring.Component):
         return m
 
 
-class MacArray(wiring.Component):
-    """`outputs × inputs` multipliers: each output lane sums its own weights times the shared inputs.
+class Products(ABC):
+    """What a MAC array adds up, so that it comes to `inputs @ kernel`; how, depends on the values of both.
 
-    `w` holds the weights of output lane 0 first. `sums` follows `x` and `w` by `latency` cycles. `total` is a
-    shape that holds every partial sum. `soft` of the multipliers are made of LUTs; the others are hard where the
-    chip has such.
+    A *term* stands for the product of an input and a weight. The sum of terms differs from that of products by
+    `correction` `(channels,)`, constant, which whoever takes the sums adds to them. Properties: `x`, shape of an
+    input; `weight`, shape of a weight as it is stored; `stored` `(k, channels)`, the kernel as it is stored, in which
+    an appended 0 adds nothing where the input is 0; `term`, shape of a term; `total`, a shape that holds every sum
+    of terms; `multipliers`, how many there are in a term; `latency`, cycles from an input to its term.
     """
 
-    def __init__(self, x: Shape, w: Shape, total: Shape, *, outputs: int, inputs: int, soft: int = 0) -> None:
-        self.outputs, self.inputs, self.total, self.soft = outputs, inputs, total, soft
-        self.latency = latency(x, w, inputs)
+    multipliers = 0
+    latency = 1
+    correction: np.ndarray | int = 0
+    x: Shape
+    weight: Shape
+    stored: np.ndarray
+    term: Shape
+    total: Shape
+
+    @abstractmethod
+    def build_term(self, m: Module, name: str, x: Value, w: Value, *, dsp: bool) -> Value:
+        """The logic of one term, registers and all, added to `m`."""
+
+    @abstractmethod
+    def term_resources(self, device: Device, *, dsp: bool) -> Resources:
+        """What the logic of one term takes."""
+
+    def build_tree(self, inputs: int) -> "AdderTree | Popcount":
+        """The component that adds up the terms of `inputs` values."""
+        return Popcount(inputs) if self.term == unsigned(1) else AdderTree(self.term, inputs, self.total)
+
+    def sum_latency(self, inputs: int) -> int:
+        """Cycles from `inputs` values to their sum."""
+        return self.latency + (popcount.latency_of(inputs) if self.term == unsigned(1) else levels(inputs))
+
+    def resources(self, device: Device, *, outputs: int, inputs: int, soft: int, constant: bool) -> Resources:
+        """What an array takes; `soft` of its multipliers are made of LUTs, and weights never change if `constant`."""
+        taken = self.term_resources(device, dsp=False) * soft
+        taken += self.term_resources(device, dsp=True) * (outputs * inputs - soft)
+        if self.term == unsigned(1):
+            return taken + popcount.resources(inputs) * outputs
+        return taken + tree_resources(self.term.width, inputs, self.total.width) * outputs
+
+
+class MacArray(wiring.Component):
+    """`outputs × inputs` terms of `products`: each output lane sums its own weights' with the shared inputs.
+
+    `w` holds the stored weights of output lane 0 first. `sums` follows `x` and `w` by `latency` cycles. `soft` of the
+    multipliers, if there are such, are made of LUTs; the others are hard where the chip has such.
+    """
+
+    def __init__(self, products: Products, *, outputs: int, inputs: int, soft: int = 0) -> None:
+        self.products, self.outputs, self.inputs, self.soft = products, outputs, inputs, soft
+        self.latency = products.sum_latency(inputs)
         super().__init__(
             {
-                "x": In(data.ArrayLayout(x, inputs)),
-                "w": In(data.ArrayLayout(w, outputs * inputs)),
-                "sums": Out(data.ArrayLayout(total, outputs)),
+                "x": In(data.ArrayLayout(products.x, inputs)),
+                "w": In(data.ArrayLayout(products.weight, outputs * inputs)),
+                "sums": Out(data.ArrayLayout(products.total, outputs)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""
         m = Module()
-        x, w = (port.shape().elem_shape for port in (self.x, self.w))
         for output in range(self.outputs):
-            products = []
+            terms = []
             for at in range(self.inputs):
                 index = output * self.inputs + at
-                m.submodules[f"multiplier{index}"] = multiplier = Multiplier(x, w, dsp=index >= self.soft)
-                m.d.comb += [multiplier.a.eq(self.x[at]), multiplier.b.eq(self.w[index])]
-                products.append(multiplier.p)
-            m.submodules[f"tree{output}"] = tree = AdderTree(product_shape(x, w), self.inputs, self.total)
+                terms.append(
+                    self.products.build_term(m, f"term{index}", self.x[at], self.w[index], dsp=index >= self.soft)
+                )
+            m.submodules[f"tree{output}"] = tree = self.products.build_tree(self.inputs)
             # All at once: a wide wire driven piece by piece wakes all its readers as often, in Icarus Verilog.
-            m.d.comb += [tree.x.as_value().eq(Cat(*products)), self.sums[output].eq(tree.sum)]
+            m.d.comb += [tree.x.as_value().eq(Cat(*terms)), self.sums[output].eq(tree.sum)]
         return m
 
 
@@ -82,11 +129,6 @@ def node_widths(width: int, n: int, total: int) -> list[int]:
     return [min(width + level + 1, total) for level in range(levels(n))]
 
 
-def latency(x: Shape, w: Shape, inputs: int) -> int:
-    """Cycles from a step to its sums."""
-    return Multiplier.latency_of(x, w) + levels(inputs)
-
-
 def multiplier_resources(a: Shape, b: Shape, device: Device, *, dsp: bool) -> Resources:
     """What one multiplier takes: hard blocks, or about a LUT for each pair of bits."""
     width = a.width + b.width
@@ -98,15 +140,11 @@ def multiplier_resources(a: Shape, b: Shape, device: Device, *, dsp: bool) -> Re
 
 def tree_resources(width: int, n: int, total: int) -> Resources:
     """What one adder tree takes."""
-    taken = Resources()
+    return sum(level_resources(width, n, total), Resources())
+
+
+def level_resources(width: int, n: int, total: int) -> Iterator[Resources]:
+    """What each level of one adder tree takes."""
     for node in node_widths(width, n, total):
-        taken += adder(node) * (n // 2) + register(node) * (n % 2)
+        yield adder(node) * (n // 2) + register(node) * (n % 2)
         n = -(-n // 2)
-    return taken
-
-
-def resources(x: Shape, w: Shape, total: Shape, device: Device, *, outputs: int, inputs: int, soft: int) -> Resources:
-    """What the array takes."""
-    taken = multiplier_resources(x, w, device, dsp=False) * soft
-    taken += multiplier_resources(x, w, device, dsp=True) * (outputs * inputs - soft)
-    return taken + tree_resources(x.width + w.width, inputs, total.width) * outputs

@@ -4,29 +4,29 @@ A pipeline of multipliers runs best if nothing can stop it: no clock enable reac
 back-pressure acts at its head: a step that will give a word waits until a place in the queue is free.
 """
 
-from amaranth import Module, ShapeLike, Signal
+from amaranth import Module, Mux, ShapeLike, Signal
 from amaranth.lib import fifo, wiring
 from amaranth.lib.wiring import In, Out
 
 from .resources import Device, Resources
 from .stream import lanes
-from .timing import Buffer
+from .timing import Buffer, Peek, Pop, Process, Put
 
 LATENCY = 2
 """Cycles from a word's coming in to its being offered."""
 
 
 class CreditQueue(wiring.Component):
-    """A queue with room for `depth` words (at least 2), on the way or waiting.
+    """A queue with room for `depth` bursts (at least 2) of `burst` words, on the way or waiting.
 
-    While `free` is high, `book` reserves a place; the word may come any number of cycles later, with `give` high.
-    A place comes free in the cycle after its word was taken.
+    While `free` is high, `book` reserves a place; the words may come any number of cycles later, with `give` high.
+    A place comes free in the cycle after the last of its words was taken.
     """
 
-    def __init__(self, shape: ShapeLike, n: int, depth: int) -> None:
+    def __init__(self, shape: ShapeLike, n: int, depth: int, burst: int = 1) -> None:
         if depth < 2:
             raise ValueError(f"depth must be at least 2, not {depth!r}")
-        self.depth = depth
+        self.depth, self.burst = depth, burst
         signature = lanes(shape, n)
         super().__init__(
             {
@@ -42,10 +42,14 @@ class CreditQueue(wiring.Component):
         """The logic."""
         m = Module()
         # One place more than there are credits: Amaranth counts its output register, which may yet be empty.
-        m.submodules.fifo = queue = fifo.SyncFIFOBuffered(width=len(self.word.as_value()), depth=self.depth + 1)
+        width, words = len(self.word.as_value()), self.depth * self.burst
+        m.submodules.fifo = queue = fifo.SyncFIFOBuffered(width=width, depth=words + 1)
         credits, left = (Signal(range(self.depth + 1), init=self.depth) for _ in range(2))
         free = Signal(init=1)  # a register of its own, since much waits for it
-        taken = self.o.valid & self.o.ready
+        word = Signal(range(self.burst))
+        taken = self.o.valid & self.o.ready & (word == self.burst - 1)
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += word.eq(Mux(word == self.burst - 1, 0, word + 1))
         m.d.sync += [credits.eq(left), free.eq(left != 0)]
         m.d.comb += [
             left.eq(credits + taken - (self.book & free)),
@@ -62,6 +66,16 @@ class CreditQueue(wiring.Component):
 def timing(depth: int, latency: int) -> Buffer:
     """A pipeline of `latency` cycles and its queue, as a timed buffer: put when booked."""
     return Buffer(room=depth, latency=latency + LATENCY)
+
+
+def burst(words: int) -> Process:
+    """Behind `timing`: each booked place gives `words` words, as fast as they are taken, and comes free with the last."""
+    left = -1
+    while True:
+        offered = yield Peek()
+        for at in range(words):
+            left = yield Put(max(offered + at, left + 1))
+        yield Pop(left)
 
 
 def depth_for(latency: int, burst: int, period: int) -> int:

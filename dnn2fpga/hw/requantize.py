@@ -1,83 +1,150 @@
 """The hardware twin of `quant.fixed.requantize`: from a sum of products to the next layer's integers."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from amaranth import Module, Mux, Shape, Signal
+from amaranth import Module, Mux, Shape, Signal, Value, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..quant.fixed import MULTIPLIER_BITS
 from . import deal
 from .deal import Deal
 from .fixed import maximum, minimum, product_shape, shape_for
 from .mac import multiplier_resources
 from .primitives.multiplier import Multiplier
 from .resources import Device, Resources, adder, register
-
-MULTIPLIER = Shape(MULTIPLIER_BITS)
+from .scaling import Scaling
 
 
 @dataclass(frozen=True, eq=False)
 class Rescale:
-    """`clamp((sum · multiplier + offset) >> shift)`, constants a channel.
+    """`clamp(round_half_up((sum · multiplier + offset) · 2^-shift))`, constants a channel, `total` the sums' shape.
 
-    The bias and the half of the rounding are both in the offset, `bias · multiplier + 2^(shift - 1)`, so that
-    one addition does for both.
+    The hardware is that of the simplest law that gives the same: multipliers that are powers of two, or that have
+    one in common, become shifts, and a single bit out a comparison.
     """
 
-    bias: np.ndarray
+    offset: np.ndarray
     multiplier: np.ndarray
     shift: int
     total: Shape
     o: Shape
 
     @property
-    def offset(self) -> np.ndarray:
-        """What is added to the product, one a channel."""
-        return self.bias * self.multiplier + ((1 << self.shift) >> 1)
+    def addend(self) -> np.ndarray:
+        """What is added to each product, one a channel: the half of the rounding with the offset."""
+        return self.offset + ((1 << self.shift) >> 1)
 
-    @property
-    def offset_shape(self) -> Shape:
-        """A shape that holds every offset."""
-        return shape_for(int(self.offset.min()), int(self.offset.max()))
+    @cached_property
+    def scaling(self) -> Scaling:
+        """The law that the hardware follows."""
+        return Scaling(self.multiplier, self.addend, self.shift).simplified(self.total, self.o)
 
-    @property
+    @cached_property
+    def scaled(self) -> "Shifted | Multiplied":
+        """How the hardware gets from a sum to the sum times its multiplier."""
+        return scaled_by(self.scaling.multiplier, self.total)
+
+    @cached_property
     def result_shape(self) -> Shape:
-        """A shape that holds every product plus offset."""
-        scaled = product_shape(self.total, MULTIPLIER)
-        low = minimum(scaled) + int(self.offset.min())
-        high = maximum(scaled) + int(self.offset.max())
-        return shape_for(min(low, -1), high)
+        """A shape that holds every product plus addend."""
+        return shape_for(*self.scaling.result_range(self.total))
 
     @property
     def latency(self) -> int:
         """Cycles from a sum to its integer."""
-        return Multiplier.latency_of(self.total, MULTIPLIER) + 2
+        return self.scaled.latency + 2
 
     def resources(self, lanes: int, device: Device, *, dsp: bool) -> Resources:
         """What `lanes` of it take."""
-        groups = len(self.bias) // lanes
-        lane = multiplier_resources(self.total, MULTIPLIER, device, dsp=dsp)
-        lane += adder(self.result_shape.width) + register(self.o.width)
-        lane += Resources(luts=self.o.width + (self.result_shape.width - self.shift) // 3)
-        constants = deal.resources(groups, lanes * MULTIPLIER_BITS, device)
-        constants += deal.resources(groups, lanes * self.offset_shape.width, device)
-        return lane * lanes + constants
+        shifted = self.result_shape.width - self.scaling.shift
+        lane = self.scaled.resources(device, dsp=dsp) + adder(self.result_shape.width) + register(self.o.width)
+        if shifted > self.o.width:
+            lane += Resources(luts=self.o.width + shifted // 3)
+        factors = deal.resources(len(self.factor_rows(lanes)), lanes * self.scaled.factor.width, device)
+        addends = deal.resources(len(self.addend_rows(lanes)), lanes * self.scaling.addend_shape.width, device)
+        return lane * lanes + factors + addends
+
+    def factor_rows(self, lanes: int) -> list[list[int]]:
+        """What each lane's sum is scaled by, a row a word."""
+        return deal.rows_of(self.scaled.factors, lanes)
+
+    def addend_rows(self, lanes: int) -> list[list[int]]:
+        """What is added to each lane's, a row a word."""
+        return deal.rows_of(self.scaling.addend, lanes)
+
+
+class Shifted:
+    """Sums times powers of two: wires if all are the same, or else a shift by as much as each channel wants."""
+
+    multipliers = 0
+
+    def __init__(self, multiplier: np.ndarray, total: Shape) -> None:
+        exponents = np.array([value.bit_length() - 1 for value in multiplier.tolist()])
+        self.least = int(exponents.min())
+        self.factors = exponents - self.least
+        self.factor = unsigned(max(1, int(self.factors.max()).bit_length()))
+        self.product = Shape(total.width + int(exponents.max()), total.signed)
+        self.latency = int(self.factors.any())
+
+    def build(self, m: Module, name: str, total: Value, factor: Value, *, dsp: bool) -> Value:
+        """The logic for one sum: a LUT a bit for each bit of the shift, and a register."""
+        if not self.latency:
+            return total << self.least
+        product = Signal(self.product, name=name, reset_less=True)
+        m.d.sync += product.eq((total << factor) << self.least)
+        return product
+
+    def resources(self, device: Device, *, dsp: bool) -> Resources:
+        """What the logic for one sum takes."""
+        width = self.product.width - self.least
+        return Resources(luts=width * self.factor.width, ffs=width) if self.latency else Resources()
+
+
+class Multiplied:
+    """Sums times any factors, by a multiplier no wider than the greatest factor."""
+
+    multipliers = 1
+
+    def __init__(self, multiplier: np.ndarray, total: Shape) -> None:
+        self.total = total
+        self.factors = multiplier
+        self.factor = shape_for(0, int(multiplier.max()))
+        self.product = product_shape(total, self.factor)
+        self.latency = Multiplier.latency_of(total, self.factor)
+
+    def build(self, m: Module, name: str, total: Value, factor: Value, *, dsp: bool) -> Value:
+        """The logic for one sum."""
+        m.submodules[name] = multiplier = Multiplier(self.total, self.factor, dsp=dsp)
+        m.d.comb += [multiplier.a.eq(total), multiplier.b.eq(factor)]
+        return multiplier.p
+
+    def resources(self, device: Device, *, dsp: bool) -> Resources:
+        """What the logic for one sum takes."""
+        return multiplier_resources(self.total, self.factor, device, dsp=dsp)
+
+
+def scaled_by(multiplier: np.ndarray, total: Shape) -> Shifted | Multiplied:
+    """The cheapest way to scale sums of shape `total`, channel by channel."""
+    powers = all(value > 0 and value & (value - 1) == 0 for value in multiplier.tolist())
+    return Shifted(multiplier, total) if powers else Multiplied(multiplier, total)
 
 
 class Requantize(wiring.Component):
     """`lanes` sums a word to `lanes` integers, channels in turn, after `rescale.latency` cycles.
 
-    `announce` is high `lead` cycles before each word of `sums`, so that its multipliers are there in time.
+    `announce` is high `lead` cycles before each word of `sums`, so that its constants are there in time. `dsp` asks
+    for hard multipliers, where it needs multipliers at all.
     """
 
     def __init__(self, rescale: Rescale, lanes: int, *, dsp: bool = True) -> None:
-        if len(rescale.bias) % lanes:
-            raise ValueError(f"lanes must divide {len(rescale.bias)} channels, not be {lanes!r}")
+        if len(rescale.offset) % lanes:
+            raise ValueError(f"lanes must divide {len(rescale.offset)} channels, not be {lanes!r}")
         self.rescale, self.lanes, self.dsp = rescale, lanes, dsp
-        self.lead = deal.latency(len(rescale.bias) // lanes, lanes * MULTIPLIER_BITS)
+        self.factors = Deal(rescale.factor_rows(lanes), rescale.scaled.factor)
+        self.addends = Deal(rescale.addend_rows(lanes), rescale.scaling.addend_shape)
+        self.lead = max(self.factors.latency, self.addends.latency - rescale.scaled.latency)
         super().__init__(
             {
                 "announce": In(1),
@@ -90,27 +157,32 @@ class Requantize(wiring.Component):
         """The logic."""
         m = Module()
         rescale = self.rescale
-        delay = Multiplier.latency_of(rescale.total, MULTIPLIER)
-        m.submodules.multipliers = multipliers = Deal(self._rows(rescale.multiplier), MULTIPLIER)
-        m.submodules.offsets = offsets = Deal(self._rows(rescale.offset), rescale.offset_shape)
-        announced = Signal(self.lead + delay)
-        m.d.comb += [announced[0].eq(self.announce), multipliers.step.eq(self.announce)]
-        # The offsets are needed when the products are there.
-        m.d.comb += offsets.step.eq(announced[self.lead + delay - offsets.latency])
+        m.submodules.factors, m.submodules.addends = factors, addends = self.factors, self.addends
+        # announced[n] is high n cycles after `announce`. The addends are needed when the products are there.
+        product_at = self.lead + rescale.scaled.latency
+        announced = Signal(product_at + 1)
+        m.d.comb += [
+            announced[0].eq(self.announce),
+            factors.step.eq(announced[self.lead - factors.latency]),
+            addends.step.eq(announced[product_at - addends.latency]),
+        ]
         m.d.sync += announced[1:].eq(announced)
         for lane in range(self.lanes):
-            m.submodules[f"multiplier{lane}"] = multiplier = Multiplier(rescale.total, MULTIPLIER, dsp=self.dsp)
+            product = rescale.scaled.build(m, f"scaled{lane}", self.sums[lane], factors.row[lane], dsp=self.dsp)
             result = Signal(rescale.result_shape, name=f"result{lane}", reset_less=True)
             clamped = Signal(rescale.o, name=f"clamped{lane}", reset_less=True)
-            shifted = result >> rescale.shift
-            low, high = minimum(rescale.o), maximum(rescale.o)
-            m.d.comb += [multiplier.a.eq(self.sums[lane]), multiplier.b.eq(multipliers.row[lane])]
             m.d.sync += [
-                result.eq(multiplier.p + offsets.row[lane]),
-                clamped.eq(Mux(shifted < low, low, Mux(shifted > high, high, shifted))),
+                result.eq(product + addends.row[lane]),
+                clamped.eq(_clamp(result.shift_right(rescale.scaling.shift), rescale.o)),
             ]
             m.d.comb += self.o[lane].eq(clamped)
         return m
 
-    def _rows(self, values: np.ndarray) -> Sequence[Sequence[int]]:
-        return values.reshape(-1, self.lanes).tolist()
+
+def _clamp(value: Value, shape: Shape) -> Value:
+    """The nearest integer of a shape; a comparison only where it can be beyond."""
+    low, high = minimum(shape), maximum(shape)
+    held = value.shape()
+    if maximum(held) > high:
+        value = Mux(value > high, high, value)
+    return Mux(value < low, low, value) if minimum(held) < low else value

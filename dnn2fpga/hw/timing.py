@@ -28,9 +28,10 @@ class Pop(NamedTuple):
 
 
 class Put(NamedTuple):
-    """Offer a word from cycle `at` on; answers the cycle in which it was taken."""
+    """Offer a word from cycle `at` on, into a buffer maybe only `every` so many cycles; answers when it was taken."""
 
     at: int
+    every: int = 1
 
 
 Process = Generator["Peek | Pop | Put", int, None]
@@ -85,8 +86,9 @@ class _Wire:
         self.offered: int | None = None
         self.taken: int | None = None
 
-    def put(self, at: int) -> int | None:
+    def put(self, at: int, every: int) -> int | None:
         """When the word was taken; None if it is not yet."""
+        assert every == 1  # the reader cannot know
         taken, self.taken = self.taken, None
         if taken is None:
             self.offered = at
@@ -111,11 +113,12 @@ class _Queue:
         self.freed: deque[int] = deque([0] * buffer.room)  # from when each free place is free
         self.last_pop = -1
 
-    def put(self, at: int) -> int | None:
+    def put(self, at: int, every: int) -> int | None:
         """When the word came in; None if no place is known to come free."""
         if not self.freed:
             return None
-        at = max(at, self.freed.popleft())
+        held_up = max(self.freed.popleft() - at, 0)
+        at += -(-held_up // every) * every
         self.offers.append(at + self.buffer.latency)
         return at
 
@@ -178,7 +181,7 @@ def _answer(channels: Sequence[_Wire | _Queue], at: int, request: Peek | Pop | P
     if request is None:
         return None
     if isinstance(request, Put):
-        return channels[at].put(request.at)
+        return channels[at].put(request.at, request.every)
     if isinstance(request, Peek):
         return channels[at - 1].peek()
     return channels[at - 1].pop(request.at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -26,9 +27,12 @@ def encode(value: Any) -> Any:
 def decode(hint: Any, value: Any, at: str = "") -> Any:
     """A JSON value as the type that `hint` says. `at` is the value's path in its document, for the refusal.
 
-    Hints: dataclasses, `tuple[X, Y]`, `tuple[X, ...]`, `dict[str, X]`, bool, int, float, str, Any. Raises
-    `Refusal` on a value of another type, and on keys that the dataclass lacks or wants.
+    Hints: dataclasses, `X | Y` of dataclasses that have different fields, `tuple[X, Y]`, `tuple[X, ...]`,
+    `dict[str, X]`, bool, int, float, str, Any. Raises `Refusal` on a value of another type, and on keys that the
+    dataclass lacks or wants.
     """
+    if get_origin(hint) is UnionType:
+        return decode(_member(get_args(hint), value), value, at)
     if dataclasses.is_dataclass(hint):
         return _decode_dataclass(hint, value, at)
     if get_origin(hint) is tuple:
@@ -53,6 +57,12 @@ def _decode_dataclass(hint: Any, value: Any, at: str) -> Any:
             raise Refusal(f"{_inside(at, name)} is missing")
     hints = get_type_hints(hint)
     return hint(**{name: decode(hints[name], part, _inside(at, name)) for name, part in value.items()})
+
+
+def _member(hints: tuple[Any, ...], value: Any) -> Any:
+    """The dataclass of a union that shares most fields with an object: what is wrong is then told of that one."""
+    keys = value.keys() if isinstance(value, dict) else set()
+    return max(hints, key=lambda hint: len(keys & {field.name for field in dataclasses.fields(hint)}))
 
 
 def _decode_tuple(hints: tuple[Any, ...], value: Any, at: str) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from itertools import product
 
 import numpy as np
 
@@ -23,11 +24,11 @@ Cost = Callable[[Histogram, Format], float]
 CLIPPED = 1e-4
 """The share of the values that `percentile` may clip."""
 
-THRESHOLDS = 256
-"""Thresholds that a search tries: from the greatest magnitude down to one bin, each 3 % below the one before."""
+THRESHOLDS = 128
+"""Thresholds that a search tries: from the greatest magnitude down to one bin, each 6 % below the one before."""
 
-ROUNDS = 3
-"""How often the search for an asymmetric range turns to each of its ends."""
+GRID = 24
+"""Thresholds at each end that the search for an asymmetric range tries with all others, before it turns to each end."""
 
 
 def min_max(h: Histogram, bits: int, symmetric: bool) -> Range:
@@ -126,11 +127,11 @@ def divergence(h: Histogram, fmt: Format) -> float:
     """
     filled = np.flatnonzero(h.counts)
     counts, centers = h.counts[filled], ((h.edges[:-1] + h.edges[1:]) / 2)[filled]
-    low, high = fmt.dequantize(np.array([fmt.minimum, fmt.maximum]))
-    inside = (low <= centers) & (centers <= high)
+    integers = round_half_up(centers / fmt.scale + fmt.zero_point)
+    inside = (fmt.minimum <= integers) & (integers <= fmt.maximum)
     kept = counts[inside]
     clipped = int(counts.sum() - kept.sum())
-    _, integer = np.unique(fmt.quantize(centers[inside]), return_inverse=True)
+    _, integer = np.unique(integers[inside], return_inverse=True)
     spread = (np.bincount(integer, kept) / np.bincount(integer))[integer]
     lost = float(kept @ np.log(kept / spread)) + (clipped + 1) * math.log(clipped + 1) - clipped
     return lost / int(counts.sum())
@@ -164,7 +165,7 @@ def _root(rising: Callable[[float], float]) -> float:
 
 
 def _searched(h: Histogram, bits: int, symmetric: bool, cost: Cost) -> Range:
-    """The range whose format costs least; of equals, the widest. Both ends shrink together, then each alone."""
+    """The range whose format costs least; of equals, the widest."""
     seen = min_max(h, bits, symmetric)
     if h.seen.low == h.seen.high:
         return seen
@@ -172,13 +173,17 @@ def _searched(h: Histogram, bits: int, symmetric: bool, cost: Cost) -> Range:
     def best(ranges: Iterable[Range]) -> Range:
         return min(ranges, key=lambda one: cost(h, _format(one, bits, symmetric)))
 
-    parts = np.geomspace(1, 1 / BINS, THRESHOLDS).tolist()
-    found = best(Range(part * seen.low, part * seen.high) for part in parts)
-    if not symmetric and seen.low < 0 < seen.high:
-        for _ in range(ROUNDS):
-            found = best([found, *(Range(part * seen.low, found.high) for part in parts)])
-            found = best([found, *(Range(found.low, part * seen.high) for part in parts)])
-    return found
+    parts = _parts(THRESHOLDS)
+    if symmetric or seen.low == 0 or seen.high == 0:
+        return best(Range(part * seen.low, part * seen.high) for part in parts)
+    found = best(Range(a * seen.low, b * seen.high) for a, b in product(_parts(GRID), repeat=2))
+    found = best([found, *(Range(found.low, part * seen.high) for part in parts)])
+    return best([found, *(Range(part * seen.low, found.high) for part in parts)])
+
+
+def _parts(n: int) -> list[float]:
+    """`n` parts of a range, from all of it to one bin."""
+    return np.geomspace(1, 1 / BINS, n).tolist()
 
 
 def _format(wanted: Range, bits: int, symmetric: bool) -> Format:

@@ -16,6 +16,7 @@ from ..model.graph import Shape
 from ..model.passes import check_names
 from ..model.typed_json import decode, encode
 from .fixed import Format
+from .floating import FloatFormat
 from .graph import QGraph, QNode
 
 
@@ -28,8 +29,8 @@ class LayerEntry:
     hyperparameters: dict[str, Any]
     input_shape: Shape
     output_shape: Shape
-    i: Format
-    o: Format
+    i: Format | FloatFormat
+    o: Format | FloatFormat
     scalars: dict[str, int]
     arrays: dict[str, Shape]
 

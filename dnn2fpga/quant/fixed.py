@@ -41,6 +41,11 @@ class Format:
             raise Refusal(f"the zero point of this format must be {allowed}, not {self.zero_point!r}")
 
     @property
+    def name(self) -> str:
+        """As people write it."""
+        return "sign" if self.is_sign else f"{'int' if self.signed else 'uint'}{self.bits}"
+
+    @property
     def is_sign(self) -> bool:
         """Whether its two integers are a sign (BNN, XNOR-Net)."""
         return self.bits == 1 and self.signed
@@ -59,6 +64,11 @@ class Format:
     def zero(self) -> int:
         """The integer nearest to the real 0, which padding is; of a sign, the positive one."""
         return int(np.clip(np.floor(self.zero_point + 0.5), self.minimum, self.maximum))
+
+    @property
+    def rectified(self) -> Format:
+        """The format of what a ReLU leaves: the same scale, unsigned, zero at 0."""
+        return Format(max(1, (self.maximum - self.zero).bit_length()), False, self.scale)
 
     def quantize(self, x: np.ndarray) -> np.ndarray:
         """Reals to integers, rounded half up and saturated, in int64."""

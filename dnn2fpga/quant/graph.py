@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import Refusal
 from ..model.graph import Shape
 from .fixed import Format
+from .floating import FloatFormat
 
 BATCH = 64
 """Images worked on at once: large enough for NumPy, small enough to stay in the cache."""
@@ -28,14 +29,22 @@ class QNode:
     spec: Any  # a quant.ops specification
     input_shape: Shape
     output_shape: Shape
-    i: Format
-    o: Format
+    i: Format | FloatFormat
+    o: Format | FloatFormat
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     scalars: Mapping[str, int] = field(default_factory=dict)
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """The layer on a batch of integers `(n, *input_shape)`; gives `(n, *output_shape)` in int64."""
         return self.spec.run(self, x)
+
+    @property
+    def stored_bits(self) -> int:
+        """Bits of the constants that the hardware keeps: weights in their width, others in the least that holds all."""
+        return sum(
+            array.size * (self.scalars["weight_bits"] if name == "kernel" else _width(array))
+            for name, array in self.arrays.items()
+        )
 
 
 @dataclass(frozen=True)
@@ -56,14 +65,19 @@ class QGraph:
         return self.nodes[-1].output_shape
 
     @property
-    def i(self) -> Format:
+    def i(self) -> Format | FloatFormat:
         """The format of the input."""
         return self.nodes[0].i
 
     @property
-    def o(self) -> Format:
+    def o(self) -> Format | FloatFormat:
         """The format of the output."""
         return self.nodes[-1].o
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of all constants that the hardware keeps, each layer's rounded up."""
+        return sum(-(-node.stored_bits // 8) for node in self.nodes)
 
     def quantize_input(self, x: np.ndarray) -> np.ndarray:
         """Real inputs `(n, *input_shape)` as the integers that the hardware is fed with."""
@@ -117,3 +131,9 @@ def check_batch(x: np.ndarray, shape: Shape, what: str) -> np.ndarray:
     if not np.isfinite(x).all():
         raise Refusal(f"{what} holds NaN or infinite values; every value must be finite")
     return x
+
+
+def _width(array: np.ndarray) -> int:
+    """Bits that hold every integer of an array, in two's complement where some are negative."""
+    low, high = int(array.min()), int(array.max())
+    return max(high.bit_length(), (~low).bit_length()) + 1 if low < 0 else max(1, high.bit_length())

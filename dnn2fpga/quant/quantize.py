@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,8 +11,11 @@ from ..errors import Refusal
 from ..model.graph import Graph, Node
 from .calibrate import CALIBRATIONS, Range, observe
 from .fixed import Format, next_power_of_two
+from .floating import FloatFormat
 from .graph import QGraph, QNode, check_batch
 from .ops.base import Setting
+from .ops.convert import to_float_node, to_integer_node
+from .ops.float_mac import float_node
 from .scheme import Formats, Scheme
 from .weights import weight_scale
 
@@ -74,15 +78,44 @@ def _is_last(graph: Graph, index: int) -> bool:
 
 
 def integer_graph(graph: Graph, scheme: Scheme, formats: Formats) -> QGraph:
-    """The integer model of a graph that `scheme` prepared, in given formats."""
-    i = formats.i
+    """The integer model of a graph that `scheme` prepared, in given formats.
+
+    Where a layer in floating point meets one in integers a layer that converts stands between them. Layers without
+    weights that only compare or move values take what comes. The model's input is in floating point if the first
+    layer that is particular about it is.
+    """
+    float_format = FloatFormat(scheme.float_format)
+    integers = formats.i  # the integer format of the values that arrive, also where they arrive as floats
+    i = float_format if _starts_in_float(graph, scheme) else integers
     nodes: list[QNode] = []
     for index, (node, input_shape, output_shape) in enumerate(graph.walk()):
+        floating = node.name in scheme.floating
+        if floating and isinstance(i, Format):
+            nodes.append(to_float_node(f"{node.name}_to_float", input_shape, i, float_format))
+        elif not floating and _is_particular(node) and isinstance(i, FloatFormat):
+            nodes.append(to_integer_node(f"{node.name}_to_integer", input_shape, i, integers))
+        i = nodes[-1].o if nodes else i
         at = Setting(
             i, input_shape, output_shape, scheme.bits(node.name).activation_bits, scheme.power_of_two,
             _is_last(graph, index), formats.outputs.get(node.name), scheme.bits(node.name).weight_bits,
             formats.weight_scales.get(node.name),
         )  # fmt: skip
-        nodes.append(node.spec.quantize(node, at))
+        if floating:
+            nodes.append(float_node(node, node.spec.as_float(), at, float_format))
+            integers = formats.outputs[node.name]
+        else:
+            nodes.append(node.spec.quantize(node, at))
+            still_float = isinstance(nodes[-1].o, FloatFormat)
+            integers = node.spec.quantize(node, replace(at, i=integers)).o if still_float else nodes[-1].o
         i = nodes[-1].o
     return QGraph(graph.name, tuple(nodes))
+
+
+def _starts_in_float(graph: Graph, scheme: Scheme) -> bool:
+    first = next((node for node in graph.nodes if _is_particular(node)), None)
+    return first is not None and first.name in scheme.floating
+
+
+def _is_particular(node: Node) -> bool:
+    """Whether a layer does not take integers and floats alike."""
+    return node.spec.has_kernel or node.spec.integers_only

@@ -7,8 +7,11 @@ from dnn2fpga.flow.engines import Pysim, Stalls
 from dnn2fpga.hw import timing
 from dnn2fpga.hw.timing import Sink, Source
 from dnn2fpga.kinds import FOLDINGS, KINDS
+from dnn2fpga.quant.fixed import Format
+from dnn2fpga.quant.floating import FloatFormat
 
 from ..networks import Builder
+from .floating.layers import floating, some_codes, to_float, to_integer
 from .watch import Watched
 
 IMAGES = 3
@@ -34,6 +37,7 @@ CASES = {
         Builder((5, 6, 3)).pool((2, 2), (2, 2)).quantized(),
         Builder((5, 4, 2)).pool((3, 2), (1, 2), "same").quantized(8, 4),
         Builder((3, 3, 1)).pool((1, 1), (2, 2)).quantized(signed=False),
+        floating(Builder((4, 4, 2)).pool((2, 2), (2, 2)), "bfloat16"),
     ],
     "dense": [
         Builder((12,)).dense(6).quantized(),
@@ -50,10 +54,35 @@ CASES = {
         Builder((3, 2, 4)).relu().quantized(),
         Builder((6,)).relu().quantized(signed=False),
         Builder((6,)).relu().quantized(symmetric=False),
+        floating(Builder((6,)).relu(), "float16"),
     ],
     "tanh": [Builder((3, 2, 2)).tanh().quantized(), Builder((6,)).tanh().quantized(activation_bits=5)],
     "sigmoid": [Builder((2, 2, 3)).sigmoid().quantized(), Builder((6,)).sigmoid().quantized(signed=False)],
-    "softmax": [Builder((4,)).dense(7).softmax().quantized(), Builder((4,)).dense(1).softmax().quantized()],
+    "softmax": [
+        Builder((4,)).dense(7).softmax().quantized(),
+        Builder((4,)).dense(1).softmax().quantized(),
+        floating(Builder((4,)).dense(5).softmax(), "bfloat16"),
+    ],
+    "float_conv2d": [
+        floating(Builder((4, 3, 2)).conv(2, (2, 2)), "float16"),
+        floating(Builder((3, 4, 3)).conv(2, (2, 3), (1, 1), "same").relu(), "bfloat16", signed=False),
+    ],
+    "float_dense": [
+        floating(Builder((24,)).dense(3).relu(), "bfloat16"),
+        floating(Builder((5,)).dense(2), "float16", signed=False),
+        floating(Builder((1,)).dense(1), "bfloat16"),
+        floating(Builder((16,)).dense(1), "float32"),
+    ],
+    "to_float": [
+        to_float((2, 1), Format(8, False, 0.3, 17.0), "bfloat16"),
+        to_float((2,), Format(16, True, 2.0**-9), "float16"),
+        to_float((5, 1), Format(1, True, 0.7, -0.5), "float32"),
+    ],
+    "to_integer": [
+        to_integer((2, 1), FloatFormat("bfloat16"), Format(8, False, 0.3, 17.0)),
+        to_integer((2,), FloatFormat("float16", signed=False), Format(16, True, 2.0**-9)),
+        to_integer((5, 1), FloatFormat("float32"), Format(1, True, 0.7, -0.5)),
+    ],
 }
 
 
@@ -86,6 +115,8 @@ def test_every_kind_with_hardware_has_cases():
 def inputs_of(qgraph, node):
     """Integers that reach `node`, extremes among them."""
     rng = np.random.default_rng(1)
+    if isinstance(node.i, FloatFormat):
+        return some_codes(node.i, (IMAGES, *node.input_shape), rng)
     q = rng.integers(node.i.minimum, node.i.maximum + 1, (IMAGES, *node.input_shape))
     q[0, ..., 0] = node.i.maximum
     q[1, ..., 0] = node.i.minimum

@@ -12,6 +12,7 @@ import numpy as np
 from ...errors import Refusal
 from ...model.graph import Node, Shape, Weights
 from ..fixed import Format
+from ..floating import FloatFormat
 from ..graph import QNode
 
 
@@ -21,11 +22,11 @@ class Setting:
 
     `i` is the format that arrives. Of a layer with a kernel, `o` is the format of its output, `weight_bits` the
     width of its weights and `weight_scale` the real value of one step of them, one a channel. `activation_bits` is
-    the width that the user chose for outputs, `power_of_two` whether scales are to be such; `last` says that the output is the model's own (or feeds only the
-    choice of a winner).
+    the width that the user chose for outputs, `power_of_two` whether scales are to be such; `last` says that the
+    output is the model's own (or feeds only the choice of a winner).
     """
 
-    i: Format
+    i: Format | FloatFormat
     input_shape: Shape
     output_shape: Shape
     activation_bits: int
@@ -41,11 +42,16 @@ class Op:
     """A layer kind's specification: its hyperparameters, and what it does in floats and in integers.
 
     A kind overrides what differs from an identity without weights. `has_kernel` marks those that are sums of
-    products with weights `kernel` (…, channels) and `bias`, and a field `relu`.
+    products with weights `kernel` (…, channels) and `bias`, and a field `relu`; `sensitive` those of them that
+    Algorithm 1 leaves in floating point first; `integers_only` those without weights that take no floats;
+    `homogeneous` those with f(s x) = s f(x) for every s > 0.
     """
 
     kind: ClassVar[str]
     has_kernel: ClassVar[bool] = False
+    sensitive: ClassVar[bool] = False
+    integers_only: ClassVar[bool] = False
+    homogeneous: ClassVar[bool] = False
 
     @classmethod
     def from_keras(cls, config: dict[str, Any], weights: list[np.ndarray]) -> tuple[Op, Weights]:

@@ -9,8 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...model.graph import Node, Shape, Weights
+from ..floating import FloatFormat
 from ..graph import QNode
 from .base import Op, Setting, refuse_unless
+from .float_mac import run_float_mac
 from .mac import float_mac, quantize_mac, read_weights, run_mac, traced_mac
 from .window import Placement, Window
 
@@ -21,6 +23,7 @@ class Conv2D(Op):
 
     kind: ClassVar[str] = "conv2d"
     has_kernel: ClassVar[bool] = True
+    sensitive: ClassVar[bool] = True
     filters: int
     window: Window
     relu: bool = False
@@ -58,6 +61,10 @@ class Conv2D(Op):
         """In integers; padding is the integer nearest to the real 0."""
         return run_mac(node, self._rows(x.astype(np.float32), node.i.zero))
 
+    def as_float(self) -> FloatConv2D:
+        """The same layer, left in floating point."""
+        return FloatConv2D(self.filters, self.window, self.relu)
+
     def placement(self, shape: Shape) -> Placement:
         """The window over an input of `shape`."""
         return self.window.over(shape)
@@ -66,3 +73,15 @@ class Conv2D(Op):
         """One row of values a window: (n, down, across, k)."""
         windows = self.window.over(x.shape[1:]).extract(x, pad)
         return windows.reshape(*windows.shape[:3], -1)
+
+
+@dataclass(frozen=True)
+class FloatConv2D(Conv2D):
+    """A convolution left in floating point. `float_mac.float_node` makes its integer layer, of ordered codes."""
+
+    kind: ClassVar[str] = "float_conv2d"
+
+    def run(self, node: QNode, x: np.ndarray) -> np.ndarray:
+        """In floats of the layer's format; padding is 0."""
+        assert isinstance(node.i, FloatFormat)
+        return run_float_mac(node, self._rows(node.i.values(x), 0))

@@ -10,8 +10,10 @@ import numpy as np
 
 from ...errors import Refusal
 from ...model.graph import Node, Shape, Weights
+from ..floating import FloatFormat
 from ..graph import QNode
 from .base import Op, Setting
+from .float_mac import run_float_mac
 from .mac import float_mac, quantize_mac, read_weights, run_mac, traced_mac
 
 
@@ -54,3 +56,19 @@ class Dense(Op):
     def run(self, node: QNode, x: np.ndarray) -> np.ndarray:
         """In integers."""
         return run_mac(node, x)
+
+    def as_float(self) -> FloatDense:
+        """The same layer, left in floating point."""
+        return FloatDense(self.units, self.relu)
+
+
+@dataclass(frozen=True)
+class FloatDense(Dense):
+    """A dense layer left in floating point. `float_mac.float_node` makes its integer layer, of ordered codes."""
+
+    kind: ClassVar[str] = "float_dense"
+
+    def run(self, node: QNode, x: np.ndarray) -> np.ndarray:
+        """In floats of the layer's format."""
+        assert isinstance(node.i, FloatFormat)
+        return run_float_mac(node, node.i.values(x))

@@ -19,6 +19,7 @@ class Flatten(Op):
     """Any shape to one axis, in raster order."""
 
     kind: ClassVar[str] = "flatten"
+    homogeneous: ClassVar[bool] = True
 
     @classmethod
     def from_keras(cls, config: dict[str, Any], weights: list[np.ndarray]) -> tuple[Op, Weights]:

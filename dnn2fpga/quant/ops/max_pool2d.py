@@ -19,6 +19,7 @@ class MaxPool2D(Op):
     """The greatest value of each window. Integers keep their format."""
 
     kind: ClassVar[str] = "max_pool2d"
+    homogeneous: ClassVar[bool] = True
     window: Window
 
     @classmethod

@@ -10,7 +10,6 @@ import numpy as np
 
 from ...errors import Refusal
 from ...model.graph import Node, Weights
-from ..fixed import Format
 from ..graph import QNode
 from .base import Op, Setting, refuse_unless
 
@@ -20,6 +19,7 @@ class ReLU(Op):
     """`max(x, 0)`. Integers keep their scale; they leave unsigned, as many bits as the positive ones need."""
 
     kind: ClassVar[str] = "relu"
+    homogeneous: ClassVar[bool] = True
 
     @classmethod
     def from_keras(cls, config: dict[str, Any], weights: list[np.ndarray]) -> tuple[Op, Weights]:
@@ -36,11 +36,10 @@ class ReLU(Op):
         return ops.relu(x)
 
     def quantize(self, node: Node, at: Setting) -> QNode:
-        """The same scale, unsigned, zero at 0."""
-        if at.i.is_sign:
+        """As `rectified` says."""
+        if at.i.bits == 1 and at.i.signed:
             raise Refusal(f"layer '{node.name}': behind a sign a ReLU has nothing to do; leave it out of the model")
-        o = Format(max(1, (at.i.maximum - at.i.zero).bit_length()), False, at.i.scale)
-        return QNode(node.name, self, at.input_shape, at.output_shape, at.i, o)
+        return QNode(node.name, self, at.input_shape, at.output_shape, at.i, at.i.rectified)
 
     def run(self, node: QNode, x: np.ndarray) -> np.ndarray:
         """In integers."""

@@ -18,6 +18,7 @@ from .base import Op, Setting
 class Table(Op):
     """A function of one value. `table[q]` holds the output for input `q`, negative `q` wrapping to the end."""
 
+    integers_only: ClassVar[bool] = True
     signed: ClassVar[bool]
 
     def quantize(self, node: Node, at: Setting) -> QNode:

@@ -1,0 +1,360 @@
+"""Sums of products in floating point, folded onto multipliers and adders: a dense layer, the heart of a convolution."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from amaranth import Module, Mux, Shape, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ..quant.floating import FloatFormat
+from ..quant.graph import QNode
+from ..quant.ops.float_mac import PARTIALS
+from . import deal, queue
+from .deal import Deal
+from .fixed import shape_of
+from .floating import Accumulate, Product, Unpack, accumulate, combine, multiply, unpack
+from .floating.bits import later, unpacked
+from .floating.combine import Combine, Finished
+from .queue import CreditQueue
+from .resources import Device, Resources, register
+from .stream import lanes
+from .timing import Buffer, Peek, Pop, Process, Put
+
+
+@dataclass(frozen=True, eq=False)
+class FloatSums:
+    """What a folded layer computes: `kernel` (k, channels) and `bias` (channels), ordered codes of finite floats.
+
+    `i` and `o` are the formats of its inputs and outputs, which differ in nothing but their sign. The order of all
+    additions is that of `quant.ops.float_mac`. Raises `ValueError` on a weight that is no number.
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray
+    i: FloatFormat
+    o: FloatFormat
+
+    def __post_init__(self) -> None:
+        if self.i.name != self.o.name:
+            raise ValueError(f"i and o must be floats of one format, not {self.i.name} and {self.o.name}")
+        for name in ("kernel", "bias"):
+            codes = getattr(self, name)
+            # A step without an input multiplies the weights by 0, which must give 0.
+            if not ((codes >= ~self.fmt.infinity + 1) & (codes < self.fmt.infinity)).all():
+                raise ValueError(f"{name} must hold finite floats only")
+
+    @staticmethod
+    def of(node: QNode) -> "FloatSums":
+        """Those of a layer."""
+        assert isinstance(node.i, FloatFormat)
+        assert isinstance(node.o, FloatFormat)
+        return FloatSums(node.arrays["kernel"], node.arrays["bias"], node.i, node.o)
+
+    @property
+    def fmt(self) -> FloatFormat:
+        """The format of all sums."""
+        return FloatFormat(self.i.name)
+
+
+@dataclass(frozen=True, eq=False)
+class FloatDenseFolding:
+    """How `sums` are folded: `outputs × inputs` multipliers with an adder each, `inputs` (1, 2, 4 or 8) values a word.
+
+    The partial sums of each multiplier's adder go round in a ring, `turns` for each group of outputs. It never stands
+    still: a step that misses its turn, since its input came late, waits until the ring has come round. Only the first
+    step of a result may come at any time. `soft` of the multipliers are made of LUTs.
+
+    Raises `ValueError` on lanes that do not divide evenly, and if an addition takes longer than the ring.
+    """
+
+    sums: FloatSums
+    outputs: int
+    inputs: int
+    soft: int = 0
+
+    def __post_init__(self) -> None:
+        k, channels = self.sums.kernel.shape
+        if self.outputs < 1 or channels % self.outputs:
+            raise ValueError(f"outputs must divide {channels} channels, not be {self.outputs!r}")
+        if not (1 <= self.inputs <= k and PARTIALS % self.inputs == 0):
+            raise ValueError(f"inputs must be 1, 2, 4 or 8 and at most {k}, not {self.inputs!r}")
+        if self.recurs and self.ring < Accumulate.latency:
+            raise ValueError(f"a ring of {self.ring} partial sums is too short: at least {Accumulate.latency} are needed")
+
+    @property
+    def words(self) -> int:
+        """Words that come in for one result: the last is filled up with zeros."""
+        return -(-self.sums.kernel.shape[0] // self.inputs)
+
+    @property
+    def groups(self) -> int:
+        """Groups of outputs, and steps that each word coming in takes."""
+        return self.sums.kernel.shape[1] // self.outputs
+
+    @property
+    def steps(self) -> int:
+        """Steps of one result."""
+        return self.words * self.groups
+
+    @property
+    def turns(self) -> int:
+        """Partial sums of one output that each multiplier serves."""
+        return min(PARTIALS // self.inputs, self.words)
+
+    @property
+    def ring(self) -> int:
+        """Partial sums that each adder serves."""
+        return self.turns * self.groups
+
+    @property
+    def recurs(self) -> bool:
+        """Whether any partial sum has more than one product."""
+        return self.words > self.turns
+
+    @cached_property
+    def finished(self) -> Finished:
+        """How partial sums come to the combiner: of as few lanes as keep up with the steps."""
+        first_turn = (self.words - self.turns) % self.turns
+        orders = [
+            Finished(self.turns, self.groups, self.outputs, self.inputs, first_turn, lanes)
+            for lanes in range(1, self.outputs + 1)
+            if self.outputs % lanes == 0
+        ]
+        return next(order for order in orders if order.cycles <= max(self.steps, orders[-1].cycles))
+
+    @property
+    def rest(self) -> int:
+        """Cycles between two results in which the combiner catches up."""
+        return max(self.finished.cycles - self.steps, 0)
+
+    @property
+    def lead(self) -> int:
+        """Cycles from a step to its inputs and weights."""
+        return max(Unpack.latency, deal.latency(self.steps, self.multipliers * self._weight.width))
+
+    @property
+    def sum_latency(self) -> int:
+        """Cycles from a step to its partial sum."""
+        return self.lead + Product.latency_of(self.sums.fmt) + Accumulate.latency
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the last step of a result to its first word, before the queue; the others follow one a cycle."""
+        return self.sum_latency + self.finished.latency
+
+    @property
+    def depth(self) -> int:
+        """Results that the queue has room for."""
+        return queue.depth_for(self.latency + self.finished.words - 1, 1, self.least_cycles)
+
+    @property
+    def multipliers(self) -> int:
+        """Multipliers in the array."""
+        return self.outputs * self.inputs
+
+    @property
+    def memory_bits(self) -> int:
+        """Bits of weights."""
+        return self.steps * self.multipliers * self._weight.width
+
+    @property
+    def _weight(self) -> Shape:
+        """The shape of a weight as it is kept: unpacked."""
+        return Shape(unpacked(self.sums.fmt).size)
+
+    @property
+    def i(self) -> Shape:
+        """Shape of an input code."""
+        return shape_of(self.sums.i)
+
+    @property
+    def o(self) -> Shape:
+        """Shape of an output code."""
+        return shape_of(self.sums.o)
+
+    @property
+    def i_lanes(self) -> int:
+        """Values a word in."""
+        return self.inputs
+
+    @property
+    def o_lanes(self) -> int:
+        """Values a word out: one of each of the combiner's lanes."""
+        return self.finished.lanes
+
+    @property
+    def least_cycles(self) -> int:
+        """One step a clock, and the rest."""
+        return self.steps + self.rest
+
+    def resources(self, device: Device) -> Resources:
+        """What it takes of a chip, estimated."""
+        fmt = self.sums.fmt
+        taken = Resources(luts=60, ffs=60)
+        taken += deal.resources(self.steps, self.multipliers * self._weight.width, device)
+        taken += unpack.resources(fmt) * self.inputs
+        taken += register((self.lead - Unpack.latency) * self.inputs * self._weight.width)
+        lane = accumulate.resources(fmt, max(self.ring, Accumulate.latency), device)
+        taken += lane * self.multipliers
+        taken += multiply.resources(fmt, device, dsp=True) * (self.multipliers - self.soft)
+        taken += multiply.resources(fmt, device, dsp=False) * self.soft
+        taken += combine.resources(self.finished, fmt, device)
+        room = self.depth * self.finished.words
+        return taken + queue.resources(room, self.o_lanes * self.o.width, device)
+
+    def timing(self) -> Iterator[Process | Buffer]:
+        """As timed stages."""
+        yield self._steps()
+        yield queue.timing(self.depth, self.latency)
+        yield queue.burst(self.finished.words)
+
+    def _steps(self) -> Process:
+        every = self.ring if self.recurs else 1
+        at = -1
+        while True:
+            for step in range(self.steps):
+                if step % self.groups == 0:
+                    offered = yield Peek()
+                at = max(at + 1, offered)
+                if step == 0:
+                    begin = at
+                at += (begin + step - at) % every
+                if step == self.steps - 1:
+                    at = yield Put(at, every)
+                if step % self.groups == self.groups - 1:
+                    yield Pop(at)
+            at += self.rest
+
+    def build(self) -> "FloatDense":
+        """The component."""
+        return FloatDense(self)
+
+    def with_fewer_dsps(self, excess: int) -> "Iterator[FloatDenseFolding]":
+        """With `excess` of the multipliers made of LUTs."""
+        if self.soft < self.multipliers:
+            yield replace(self, soft=min(self.soft + excess, self.multipliers))
+
+
+def foldings(node: QNode) -> Iterator[FloatDenseFolding]:
+    """Every folding of a dense layer: its words come from a stream, which they must divide."""
+    for folding in sum_foldings(FloatSums.of(node)):
+        if len(folding.sums.kernel) % folding.inputs == 0:
+            yield folding
+
+
+def sum_foldings(sums: FloatSums) -> Iterator[FloatDenseFolding]:
+    """Every folding whose ring is long enough, and whose last word is not all zeros however the words are dealt."""
+    k, channels = sums.kernel.shape
+    for outputs in (n for n in range(1, channels + 1) if channels % n == 0):
+        for inputs in (n for n in (1, 2, 4, 8) if n <= k and -(-k // -(-k // n)) == n):
+            try:
+                yield FloatDenseFolding(sums, outputs, inputs)
+            except ValueError:
+                continue
+
+
+class FloatDense(wiring.Component):
+    """Sums of products in floating point over a stream of ordered codes.
+
+    `i` brings `inputs` values a word. Each word is held for as many steps as there are groups of outputs; the partial
+    sums of all groups go round in rings of adders, one step a clock, and are added up behind them while the steps of
+    the next result are made. `o` takes a result's values one after another, one of each of the combiner's lanes.
+    """
+
+    def __init__(self, folding: FloatDenseFolding) -> None:
+        self.folding = folding
+        super().__init__({"i": In(lanes(folding.i, folding.i_lanes)), "o": Out(lanes(folding.o, folding.o_lanes))})
+
+    def elaborate(self, platform: object) -> Module:
+        """The logic."""
+        m = Module()
+        folding, sums, fmt = self.folding, self.folding.sums, self.folding.sums.fmt
+        order, layout = folding.finished, unpacked(fmt)
+        m.submodules.weights = weights = Deal(self._weight_rows(), Shape(layout.size))
+        m.submodules.combine = combine = Combine(order, self._bits(sums.bias), fmt, sums.o)
+        m.submodules.queue = results = CreditQueue(folding.o, folding.o_lanes, folding.depth, order.words)
+
+        step, first, finished, last = self._sequence(m, results)
+        m.d.comb += weights.step.eq(step)
+
+        # What each step is travels beside it: tag[n] is that of the step n cycles ago.
+        tags = [Signal(folding.sum_latency + 1, name=name) for name in ("first_tag", "finished_tag", "last_tag")]
+        for tag, now in zip(tags, (first, finished, last), strict=True):
+            m.d.comb += tag[0].eq(step & now)
+            m.d.sync += tag[1:].eq(tag)
+        first_tag, finished_tag, last_tag = tags
+
+        # Inputs wait for their weights, or weights for their inputs. Without a step, a zero leaves all sums as they are.
+        inputs = []
+        for lane, code in enumerate(self.i.payload):
+            m.submodules[f"unpack{lane}"] = unpack = Unpack(sums.i)
+            m.d.comb += unpack.code.eq(Mux(step, code, 0))
+            inputs.append(later(m, unpack.o, folding.lead - Unpack.latency, f"input{lane}"))
+        row = later(m, weights.row, folding.lead - weights.latency, "row")
+
+        for index in range(folding.multipliers):
+            m.submodules[f"product{index}"] = product = Product(fmt, dsp=index >= folding.soft)
+            m.submodules[f"sum{index}"] = partial = Accumulate(fmt, max(folding.ring, Accumulate.latency))
+            m.d.comb += [
+                product.a.eq(inputs[index % folding.inputs]),
+                Value.cast(product.b).eq(row[index]),
+                partial.x.eq(product.p),
+                partial.first.eq(first_tag[folding.lead + product.latency]),
+                combine.sums[index].eq(partial.s),
+            ]
+        m.d.comb += [
+            combine.finished.eq(finished_tag[folding.sum_latency]),
+            combine.last.eq(last_tag[folding.sum_latency]),
+            results.word.eq(combine.o),
+            results.give.eq(combine.give),
+            self.o.payload.eq(results.o.payload),
+            self.o.valid.eq(results.o.valid),
+            results.o.ready.eq(self.o.ready),
+        ]
+        return m
+
+    def _sequence(self, m: Module, results: CreditQueue) -> tuple[Value, Value, Value, Value]:
+        """The steps, as long as there is a word, it is their turn, and there is room for what the last one gives.
+
+        Answers whether there is a step, and which of a result's it is: of the first turns, of the last, the very last.
+        """
+        folding = self.folding
+        group, word = Signal(range(folding.groups)), Signal(range(folding.words))
+        last_group, last_word = group == folding.groups - 1, word == folding.words - 1
+        begins, ends = (word == 0) & (group == 0), last_word & last_group
+        wait = Signal(range(folding.ring))  # cycles until the ring is there
+        rest = Signal(range(folding.rest + 1))
+        may_step, step = Signal(), Signal()
+        turn = wait == 0 if folding.recurs else 1
+        m.d.comb += [
+            may_step.eq(Mux(begins, rest == 0, turn) & (~ends | results.free)),
+            step.eq(self.i.valid & may_step),
+            self.i.ready.eq(may_step & last_group),
+            results.book.eq(step & ends),
+        ]
+        m.d.sync += [
+            wait.eq(Mux(step, 0, Mux(wait == 0, folding.ring - 1, wait - 1))),
+            rest.eq(Mux(step & ends, folding.rest, Mux(rest == 0, 0, rest - 1))),
+        ]
+        with m.If(step):
+            m.d.sync += group.eq(Mux(last_group, 0, group + 1))
+            with m.If(last_group):
+                m.d.sync += word.eq(Mux(last_word, 0, word + 1))
+        return step, word < folding.turns, word >= folding.words - folding.turns, ends
+
+    def _bits(self, codes: np.ndarray) -> list[int]:
+        """IEEE 754's bits of ordered codes."""
+        top = 1 << (self.folding.sums.fmt.bits - 1)
+        return np.where(codes < 0, ~codes | top, codes).tolist()
+
+    def _weight_rows(self) -> list[list[int]]:
+        """One row a step: for each word of inputs, each group of outputs."""
+        folding, fmt = self.folding, self.folding.sums.fmt
+        k, channels = folding.sums.kernel.shape
+        kernel = np.full((folding.words * folding.inputs, channels), unpack.unpack(0, fmt), np.int64)
+        kernel[:k] = np.vectorize(lambda code: unpack.unpack(int(code), fmt), otypes=[np.int64])(folding.sums.kernel)
+        grid = kernel.reshape(folding.words, folding.inputs, folding.groups, folding.outputs)
+        return grid.transpose(0, 2, 3, 1).reshape(folding.steps, -1).tolist()

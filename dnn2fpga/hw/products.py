@@ -1,0 +1,120 @@
+"""The ways to make a term of an input and a weight, and the only place that chooses among them.
+
+With few values on either side no multiplier is needed: a weight that is -1, 0 or +1 only selects (BinaryConnect,
+Courbariaux et al., 2015; ternary weight networks, Li et al., 2016), and so does an input that is one bit.
+"""
+
+import numpy as np
+from amaranth import Module, Shape, Signal, Value, signed, unsigned
+
+from ..quant.ops.mac import sum_range
+from . import popcount
+from .fixed import maximum, minimum, product_shape, shape_for
+from .mac import Products, level_resources, multiplier_resources
+from .primitives.multiplier import Multiplier
+from .resources import Device, Resources, register
+
+SIGN = signed(1)
+"""Inputs of this shape are -1 or 0: minus a bit. Their sums are those of the bit with the kernel negated."""
+
+
+def products_of(kernel: np.ndarray, x: Shape, weight: Shape) -> Products:
+    """The cheapest way to make the terms of `kernel` `(k, channels)`, of integers of shape `weight`, and inputs `x`."""
+    if np.abs(kernel).max() <= 1:
+        return Selected(kernel, x)
+    if x.width == 1:
+        return Gated(kernel, x)
+    return Multiplied(kernel, x, weight)
+
+
+class Multiplied(Products):
+    """Terms that are the products themselves."""
+
+    multipliers = 1
+
+    def __init__(self, kernel: np.ndarray, x: Shape, weight: Shape) -> None:
+        self.stored, self.x, self.weight = kernel, x, weight
+        self.term = product_shape(x, weight)
+        self.latency = Multiplier.latency_of(x, weight)
+        low, high = sum_range(kernel, minimum(x), maximum(x))
+        self.total = shape_for(min(low, -1), high)
+
+    def build_term(self, m: Module, name: str, x: Value, w: Value, *, dsp: bool) -> Value:
+        """A multiplier."""
+        m.submodules[name] = multiplier = Multiplier(self.x, self.weight, dsp=dsp)
+        m.d.comb += [multiplier.a.eq(x), multiplier.b.eq(w)]
+        return multiplier.p
+
+    def term_resources(self, device: Device, *, dsp: bool) -> Resources:
+        """A multiplier."""
+        return multiplier_resources(self.x, self.weight, device, dsp=dsp)
+
+
+class Selected(Products):
+    """Terms of weights that are -1, 0 and +1: the input, with its bits inverted for -1, 0 for 0, as it is for +1.
+
+    Inverted bits stand for `least + greatest - x`, of all that the input's shape holds: for `-x - 1` if it is
+    signed, for `2^n - 1 - x` if not. So a term of a negative weight is a constant more than the product, and no
+    adder is needed. With one-bit inputs the terms are those of an XNOR-Net, and their sum is a popcount.
+
+    A weight is stored as one bit, whether to invert; where some are 0, the bit below says which are not.
+    """
+
+    def __init__(self, kernel: np.ndarray, x: Shape) -> None:
+        self.x = x
+        self.term = unsigned(1) if x == SIGN else x
+        least, greatest = minimum(self.term), maximum(self.term)
+        invert = kernel > 0 if x == SIGN else kernel < 0
+        self.density = np.count_nonzero(kernel) / kernel.size
+        self.ternary = self.density < 1
+        self.weight = unsigned(2 if self.ternary else 1)
+        self.stored = 2 * invert + (kernel != 0) if self.ternary else invert.astype(np.int64)
+        self.correction = -(least + greatest) * np.count_nonzero(invert, axis=0)
+        most = max(1, int(np.count_nonzero(kernel, axis=0).max()))
+        self.total = shape_for(most * least, most * greatest)
+
+    def build_term(self, m: Module, name: str, x: Value, w: Value, *, dsp: bool) -> Value:
+        """A LUT and a register a bit."""
+        term = Signal(self.term, name=name, reset_less=True)
+        bits = x.as_unsigned() ^ w[-1].replicate(len(x))
+        m.d.sync += term.eq(bits & w[0].replicate(len(x)) if self.ternary else bits)
+        return term
+
+    def term_resources(self, device: Device, *, dsp: bool) -> Resources:
+        """A LUT and a register a bit."""
+        return Resources(luts=self.term.width, ffs=self.term.width)
+
+    def resources(self, device: Device, *, outputs: int, inputs: int, soft: int, constant: bool) -> Resources:
+        """With constant weights, zeros are not there, and output lanes share each input, inverted and not.
+
+        So do they the sums of two inputs, of which there are four.
+        """
+        if not constant:
+            return super().resources(device, outputs=outputs, inputs=inputs, soft=soft, constant=constant)
+        taken = register(self.term.width) * (inputs * min(outputs, 2))
+        if self.term == unsigned(1):
+            return taken + popcount.resources(inputs) * outputs
+        kept = round(inputs * self.density)
+        first, *others = [*level_resources(self.term.width, kept, self.total.width), Resources()]
+        return taken + first * min(outputs, 4) + sum(others, Resources()) * outputs
+
+
+class Gated(Products):
+    """Terms of inputs that are one bit: the weight or 0."""
+
+    def __init__(self, kernel: np.ndarray, x: Shape) -> None:
+        self.x = x
+        self.stored = -kernel if x == SIGN else kernel
+        self.term = self.weight = shape_for(min(int(self.stored.min()), -1), int(self.stored.max()))
+        low, high = sum_range(self.stored, 0, 1)
+        self.total = shape_for(min(low, -1), high)
+
+    def build_term(self, m: Module, name: str, x: Value, w: Value, *, dsp: bool) -> Value:
+        """A LUT and a register a bit."""
+        term = Signal(self.term, name=name, reset_less=True)
+        m.d.sync += term.eq(w & x.as_unsigned().replicate(len(w)))
+        return term
+
+    def term_resources(self, device: Device, *, dsp: bool) -> Resources:
+        """A LUT and a register a bit."""
+        return Resources(luts=self.term.width, ffs=self.term.width)

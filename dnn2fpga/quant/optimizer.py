@@ -1,0 +1,150 @@
+"""Algorithm 1 of DNN2FPGA: quantize all layers; else leave the sensitive ones in floating point; else train on.
+
+Tourad and Eleuldj 2021, "DNN2FPGA: Generic Design Flow to Implement DNNs on FPGAs".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..errors import Refusal
+from ..model.graph import Graph
+from .graph import QGraph, check_batch
+from .improve import correct_biases, equalize
+from .quantize import calibrated, integer_graph
+from .scheme import Formats, Scheme
+
+STAGES = ("ptq", "partial", "qat")
+"""Post-training quantization of all layers; partial quantization; quantization-aware training."""
+
+MEASURED = 1_000
+"""Samples on which an improvement is measured."""
+
+WORTHWHILE = 0.95
+"""An improvement stays if the error at the model's output falls at least to this part of what it was."""
+
+Judge = Callable[[QGraph], float]
+Tune = Callable[[Graph, Scheme, Formats], tuple[Graph, Formats]]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One result on the way: of which stage, and in words what was done.
+
+    `graph` is the float model that was quantized, `accuracy` the share of judged samples that are right, None where
+    there was nothing to judge by.
+    """
+
+    stage: str
+    what: str
+    graph: Graph
+    scheme: Scheme
+    qgraph: QGraph
+    accuracy: float | None
+
+
+class Optimizer:
+    """Quantizes `graph` as `scheme` says, calibrated on `samples` `(n, *input_shape)`.
+
+    `judge` gives the accuracy of an integer model, `tune` trains on (`quant/qat.py`); None where there are no labels
+    to judge by, or nothing to train with. With `improve` equalization and bias correction are tried, and kept where
+    they help. Raises `Refusal` on data, weights or a scheme that cannot be used.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        scheme: Scheme,
+        samples: np.ndarray,
+        *,
+        judge: Judge | None = None,
+        tune: Tune | None = None,
+        improve: bool = True,
+    ) -> None:
+        self.scheme = scheme
+        self.graph = scheme.prepared(graph)
+        self.samples = check_batch(samples, graph.input_shape, "calibration data")
+        self.judge, self.tune, self.improve = judge, tune, improve
+
+    def ptq(self) -> Attempt:
+        """All layers in integers, after training."""
+        graph, what = self.graph, "all layers in integers"
+        formats = calibrated(graph, self.samples, self.scheme)
+        best = integer_graph(graph, self.scheme, formats)
+        if self.improve:
+            error = self._error(best)
+            other = equalize(graph)
+            other_formats = calibrated(other, self.samples, self.scheme)
+            candidate = integer_graph(other, self.scheme, other_formats)
+            if (smaller := self._error(candidate)) <= WORTHWHILE * error:
+                graph, formats, best, error, what = other, other_formats, candidate, smaller, f"{what}, equalized"
+            other = correct_biases(graph, best, self.samples[:MEASURED])
+            candidate = integer_graph(other, self.scheme, formats)
+            if self._error(candidate) <= WORTHWHILE * error:
+                graph, best, what = other, candidate, f"{what}, biases corrected"
+        return self._attempt("ptq", what, graph, self.scheme, best)
+
+    def partial(self, graph: Graph, floating: Sequence[str]) -> Attempt:
+        """The layers `floating` in floating point, the others in integers, after training."""
+        scheme = replace(self.scheme, floating=frozenset(floating))
+        qgraph = integer_graph(graph, scheme, calibrated(graph, self.samples, scheme))
+        return self._attempt("partial", f"{', '.join(floating)} in {scheme.float_format}", graph, scheme, qgraph)
+
+    def qat(self, graph: Graph) -> Attempt:
+        """All layers in integers, trained on with the roundings of the integers."""
+        if self.tune is None:
+            raise Refusal("quantization-aware training needs data to train on")
+        tuned, formats = self.tune(graph, self.scheme, calibrated(graph, self.samples, self.scheme))
+        qgraph = integer_graph(tuned, self.scheme, formats)
+        return self._attempt("qat", "all layers in integers, trained on", tuned, self.scheme, qgraph)
+
+    def _attempt(self, stage: str, what: str, graph: Graph, scheme: Scheme, qgraph: QGraph) -> Attempt:
+        return Attempt(stage, what, graph, scheme, qgraph, self.judge(qgraph) if self.judge else None)
+
+    def _error(self, qgraph: QGraph) -> float:
+        """The mean squared error at the output, softmax apart, against the float model as it came."""
+        x = np.asarray(self.samples[:MEASURED], np.float32)
+        nodes = self.graph.nodes
+        floats = replace(self.graph, nodes=nodes[:-1]) if nodes[-1].spec.kind == "softmax" else self.graph
+        expected = floats.run(x).reshape(len(x), -1)
+        found = qgraph.outputs_to_real(qgraph.run(x)).reshape(len(x), -1)[:, : expected.shape[1]]
+        return float(np.square(found - expected).mean())
+
+
+def optimize(
+    optimizer: Optimizer,
+    *,
+    stages: Sequence[str] = STAGES,
+    target: float | None = None,
+    candidates: Callable[[Attempt], Sequence[Sequence[str]]],
+) -> Iterator[Attempt]:
+    """Walk the `stages` in order and give each result, until one reaches the accuracy `target`.
+
+    `candidates` says, given the result of the first stage, which layers may stay in floating point: one choice after
+    another, the last the most that is allowed. Without a target the first stage is all there is to do.
+    """
+    first = optimizer.ptq()
+    if "ptq" in stages:
+        yield first
+        if target is None or _reached(first, target):
+            return
+    if "partial" in stages:
+        for floating in candidates(first):
+            attempt = optimizer.partial(first.graph, floating)
+            yield attempt
+            if _reached(attempt, target):
+                return
+    if "qat" in stages:
+        yield optimizer.qat(first.graph)
+
+
+def _reached(attempt: Attempt, target: float | None) -> bool:
+    return target is not None and attempt.accuracy is not None and attempt.accuracy >= target
+
+
+def best_of(attempts: Sequence[Attempt]) -> Attempt:
+    """The most accurate; of equal ones the first, which is the smallest."""
+    return max(attempts, key=lambda attempt: attempt.accuracy or 0.0)
