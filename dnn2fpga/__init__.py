@@ -27,6 +27,7 @@ from .model.folder import kind_of_description as _kind_of_description
 from .model.graph import Graph
 from .quant import description as _integer_description
 from .quant.graph import QGraph
+from .quant.optimizer import Optimizer
 from .quant.quantize import quantize_graph as _quantize_graph
 from .quant.scheme import LayerBits, Scheme
 
@@ -34,6 +35,7 @@ __all__ = [
     "Design",
     "Graph",
     "LayerBits",
+    "Optimizer",
     "QGraph",
     "Refusal",
     "Scheme",

@@ -83,15 +83,25 @@ def shifted(x: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
     return padded[np.arange(len(x))[:, None, None], rows, columns]
 
 
-def train(model: keras.Model, x: np.ndarray, y: np.ndarray, shift: int, epochs: int) -> None:
-    """Adam with a cosine decay, on digits shifted anew in every epoch."""
+def train(
+    model: keras.Model,
+    x: np.ndarray,
+    y: np.ndarray,
+    shift: int,
+    epochs: int,
+    validation: tuple[np.ndarray, np.ndarray] | None = None,
+) -> list[dict[str, float]]:
+    """Adam with a cosine decay, on digits shifted anew in every epoch; gives the figures of each epoch."""
     rng = np.random.default_rng(SEED)
     steps = epochs * -(-len(x) // BATCH)
     rate = keras.optimizers.schedules.CosineDecay(3e-3, steps)
     model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    rows = []
     for epoch in range(epochs):
-        history = model.fit(shifted(x, shift, rng), y, batch_size=BATCH, verbose=0).history
-        print(f"epoch {epoch + 1}/{epochs}: accuracy {history['accuracy'][0]:.4f} on shifted digits", flush=True)
+        fit = model.fit(shifted(x, shift, rng), y, batch_size=BATCH, validation_data=validation, verbose=0)
+        rows.append({name: values[0] for name, values in fit.history.items()})
+        print(f"epoch {epoch + 1}/{epochs}: accuracy {rows[-1]['accuracy']:.4f} on shifted digits", flush=True)
+    return rows
 
 
 def main() -> None:

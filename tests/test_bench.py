@@ -35,7 +35,7 @@ def test_for_a_person(capsys):
 
 
 def test_a_mismatch_is_status_1_with_the_figures(capsys, monkeypatch):
-    monkeypatch.setattr(Rescale, "offset", property(lambda self: self.bias * self.multiplier))
+    monkeypatch.setattr(Rescale, "addend", property(lambda self: self.offset))
     assert bench.main(["--json"]) == 1
     captured = capsys.readouterr()
     assert json.loads(captured.out)["runs"][0]["mismatches"] > 0

@@ -59,7 +59,7 @@ class FloatOfInteger(wiring.Component):
 
 
 class IntegerOfFloat(wiring.Component):
-    """`y = clamp(round_half_up(fl(x · fl(1 / scale)) + zero point))`: the code of a float of `i` to an integer of `o`."""
+    """`y = clamp(round_half_up(fl(x · fl(1 / scale)) + zero point))`: a code of `i` to an integer of `o`."""
 
     def __init__(self, i: FloatFormat, o: Format, *, dsp: bool = True) -> None:
         self.i_fmt, self.o_fmt, self.dsp = i, o, dsp

@@ -161,9 +161,8 @@ class DenseFolding:
         sums = self.sums
         taken = Resources(luts=20, ffs=10) + deal.resources(self.steps, self.weight_bits, device)
         taken += register(self.weight_latency * self.inputs * sums.i.width)
-        taken += sums.products.resources(
-            device, outputs=self.outputs, inputs=self.inputs, soft=self.soft, constant=self.steps == 1
-        )
+        array = sums.products.constant_resources if self.steps == 1 else sums.products.resources
+        taken += array(device, outputs=self.outputs, inputs=self.inputs, soft=self.soft)
         if self.words > 1:
             held = register(sums.products.total.width * (self.groups - 1))
             taken += (adder(sums.products.total.width) + held) * self.outputs

@@ -5,22 +5,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from amaranth import Module, Mux, Shape, Signal, Value
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth import Shape
 
 from ..quant.floating import FloatFormat
 from ..quant.graph import QNode
 from ..quant.ops.float_mac import PARTIALS
 from . import deal, queue
-from .deal import Deal
 from .fixed import shape_of
-from .floating import Accumulate, Product, Unpack, accumulate, combine, multiply, unpack
-from .floating.bits import later, unpacked
-from .floating.combine import Combine, Finished
-from .queue import CreditQueue
+from .floating import Accumulate, Finished, Product, Unpack, accumulate, combine, multiply, unpack
+from .floating.bits import unpacked
+from .floating.dense import FloatDense
 from .resources import Device, Resources, register
-from .stream import lanes
 from .timing import Buffer, Peek, Pop, Process, Put
 
 
@@ -82,7 +77,7 @@ class FloatDenseFolding:
         if not (1 <= self.inputs <= k and PARTIALS % self.inputs == 0):
             raise ValueError(f"inputs must be 1, 2, 4 or 8 and at most {k}, not {self.inputs!r}")
         if self.recurs and self.ring < Accumulate.latency:
-            raise ValueError(f"a ring of {self.ring} partial sums is too short: at least {Accumulate.latency} are needed")
+            raise ValueError(f"a ring of {self.ring} partial sums is too short, {Accumulate.latency} are needed")
 
     @property
     def words(self) -> int:
@@ -161,6 +156,22 @@ class FloatDenseFolding:
         return self.steps * self.multipliers * self._weight.width
 
     @property
+    def bias_bits(self) -> list[int]:
+        """IEEE 754's bits of each bias."""
+        codes, sign = self.sums.bias, 1 << (self.sums.fmt.bits - 1)
+        return np.where(codes < 0, ~codes | sign, codes).tolist()
+
+    @property
+    def weight_rows(self) -> list[list[int]]:
+        """Unpacked weights, one row a step: for each word of inputs, each group of outputs."""
+        fmt = self.sums.fmt
+        k, channels = self.sums.kernel.shape
+        kernel = np.full((self.words * self.inputs, channels), unpack.unpack(0, fmt), np.int64)
+        kernel[:k] = np.vectorize(lambda code: unpack.unpack(int(code), fmt), otypes=[np.int64])(self.sums.kernel)
+        grid = kernel.reshape(self.words, self.inputs, self.groups, self.outputs)
+        return grid.transpose(0, 2, 3, 1).reshape(self.steps, -1).tolist()
+
+    @property
     def _weight(self) -> Shape:
         """The shape of a weight as it is kept: unpacked."""
         return Shape(unpacked(self.sums.fmt).size)
@@ -228,7 +239,7 @@ class FloatDenseFolding:
                     yield Pop(at)
             at += self.rest
 
-    def build(self) -> "FloatDense":
+    def build(self) -> FloatDense:
         """The component."""
         return FloatDense(self)
 
@@ -254,107 +265,3 @@ def sum_foldings(sums: FloatSums) -> Iterator[FloatDenseFolding]:
                 yield FloatDenseFolding(sums, outputs, inputs)
             except ValueError:
                 continue
-
-
-class FloatDense(wiring.Component):
-    """Sums of products in floating point over a stream of ordered codes.
-
-    `i` brings `inputs` values a word. Each word is held for as many steps as there are groups of outputs; the partial
-    sums of all groups go round in rings of adders, one step a clock, and are added up behind them while the steps of
-    the next result are made. `o` takes a result's values one after another, one of each of the combiner's lanes.
-    """
-
-    def __init__(self, folding: FloatDenseFolding) -> None:
-        self.folding = folding
-        super().__init__({"i": In(lanes(folding.i, folding.i_lanes)), "o": Out(lanes(folding.o, folding.o_lanes))})
-
-    def elaborate(self, platform: object) -> Module:
-        """The logic."""
-        m = Module()
-        folding, sums, fmt = self.folding, self.folding.sums, self.folding.sums.fmt
-        order, layout = folding.finished, unpacked(fmt)
-        m.submodules.weights = weights = Deal(self._weight_rows(), Shape(layout.size))
-        m.submodules.combine = combine = Combine(order, self._bits(sums.bias), fmt, sums.o)
-        m.submodules.queue = results = CreditQueue(folding.o, folding.o_lanes, folding.depth, order.words)
-
-        step, first, finished, last = self._sequence(m, results)
-        m.d.comb += weights.step.eq(step)
-
-        # What each step is travels beside it: tag[n] is that of the step n cycles ago.
-        tags = [Signal(folding.sum_latency + 1, name=name) for name in ("first_tag", "finished_tag", "last_tag")]
-        for tag, now in zip(tags, (first, finished, last), strict=True):
-            m.d.comb += tag[0].eq(step & now)
-            m.d.sync += tag[1:].eq(tag)
-        first_tag, finished_tag, last_tag = tags
-
-        # Inputs wait for their weights, or weights for their inputs. Without a step, a zero leaves all sums as they are.
-        inputs = []
-        for lane, code in enumerate(self.i.payload):
-            m.submodules[f"unpack{lane}"] = unpack = Unpack(sums.i)
-            m.d.comb += unpack.code.eq(Mux(step, code, 0))
-            inputs.append(later(m, unpack.o, folding.lead - Unpack.latency, f"input{lane}"))
-        row = later(m, weights.row, folding.lead - weights.latency, "row")
-
-        for index in range(folding.multipliers):
-            m.submodules[f"product{index}"] = product = Product(fmt, dsp=index >= folding.soft)
-            m.submodules[f"sum{index}"] = partial = Accumulate(fmt, max(folding.ring, Accumulate.latency))
-            m.d.comb += [
-                product.a.eq(inputs[index % folding.inputs]),
-                Value.cast(product.b).eq(row[index]),
-                partial.x.eq(product.p),
-                partial.first.eq(first_tag[folding.lead + product.latency]),
-                combine.sums[index].eq(partial.s),
-            ]
-        m.d.comb += [
-            combine.finished.eq(finished_tag[folding.sum_latency]),
-            combine.last.eq(last_tag[folding.sum_latency]),
-            results.word.eq(combine.o),
-            results.give.eq(combine.give),
-            self.o.payload.eq(results.o.payload),
-            self.o.valid.eq(results.o.valid),
-            results.o.ready.eq(self.o.ready),
-        ]
-        return m
-
-    def _sequence(self, m: Module, results: CreditQueue) -> tuple[Value, Value, Value, Value]:
-        """The steps, as long as there is a word, it is their turn, and there is room for what the last one gives.
-
-        Answers whether there is a step, and which of a result's it is: of the first turns, of the last, the very last.
-        """
-        folding = self.folding
-        group, word = Signal(range(folding.groups)), Signal(range(folding.words))
-        last_group, last_word = group == folding.groups - 1, word == folding.words - 1
-        begins, ends = (word == 0) & (group == 0), last_word & last_group
-        wait = Signal(range(folding.ring))  # cycles until the ring is there
-        rest = Signal(range(folding.rest + 1))
-        may_step, step = Signal(), Signal()
-        turn = wait == 0 if folding.recurs else 1
-        m.d.comb += [
-            may_step.eq(Mux(begins, rest == 0, turn) & (~ends | results.free)),
-            step.eq(self.i.valid & may_step),
-            self.i.ready.eq(may_step & last_group),
-            results.book.eq(step & ends),
-        ]
-        m.d.sync += [
-            wait.eq(Mux(step, 0, Mux(wait == 0, folding.ring - 1, wait - 1))),
-            rest.eq(Mux(step & ends, folding.rest, Mux(rest == 0, 0, rest - 1))),
-        ]
-        with m.If(step):
-            m.d.sync += group.eq(Mux(last_group, 0, group + 1))
-            with m.If(last_group):
-                m.d.sync += word.eq(Mux(last_word, 0, word + 1))
-        return step, word < folding.turns, word >= folding.words - folding.turns, ends
-
-    def _bits(self, codes: np.ndarray) -> list[int]:
-        """IEEE 754's bits of ordered codes."""
-        top = 1 << (self.folding.sums.fmt.bits - 1)
-        return np.where(codes < 0, ~codes | top, codes).tolist()
-
-    def _weight_rows(self) -> list[list[int]]:
-        """One row a step: for each word of inputs, each group of outputs."""
-        folding, fmt = self.folding, self.folding.sums.fmt
-        k, channels = folding.sums.kernel.shape
-        kernel = np.full((folding.words * folding.inputs, channels), unpack.unpack(0, fmt), np.int64)
-        kernel[:k] = np.vectorize(lambda code: unpack.unpack(int(code), fmt), otypes=[np.int64])(folding.sums.kernel)
-        grid = kernel.reshape(folding.words, folding.inputs, folding.groups, folding.outputs)
-        return grid.transpose(0, 2, 3, 1).reshape(folding.steps, -1).tolist()

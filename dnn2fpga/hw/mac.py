@@ -76,13 +76,17 @@ class Products(ABC):
         """Cycles from `inputs` values to their sum."""
         return self.latency + (popcount.latency_of(inputs) if self.term == unsigned(1) else levels(inputs))
 
-    def resources(self, device: Device, *, outputs: int, inputs: int, soft: int, constant: bool) -> Resources:
-        """What an array takes; `soft` of its multipliers are made of LUTs, and weights never change if `constant`."""
+    def resources(self, device: Device, *, outputs: int, inputs: int, soft: int) -> Resources:
+        """What an array takes; `soft` of its multipliers are made of LUTs."""
         taken = self.term_resources(device, dsp=False) * soft
         taken += self.term_resources(device, dsp=True) * (outputs * inputs - soft)
         if self.term == unsigned(1):
             return taken + popcount.resources(inputs) * outputs
         return taken + tree_resources(self.term.width, inputs, self.total.width) * outputs
+
+    def constant_resources(self, device: Device, *, outputs: int, inputs: int, soft: int) -> Resources:
+        """What an array takes whose weights never change: less, where synthesis can make something of that."""
+        return self.resources(device, outputs=outputs, inputs=inputs, soft=soft)
 
 
 class MacArray(wiring.Component):

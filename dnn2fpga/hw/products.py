@@ -84,13 +84,8 @@ class Selected(Products):
         """A LUT and a register a bit."""
         return Resources(luts=self.term.width, ffs=self.term.width)
 
-    def resources(self, device: Device, *, outputs: int, inputs: int, soft: int, constant: bool) -> Resources:
-        """With constant weights, zeros are not there, and output lanes share each input, inverted and not.
-
-        So do they the sums of two inputs, of which there are four.
-        """
-        if not constant:
-            return super().resources(device, outputs=outputs, inputs=inputs, soft=soft, constant=constant)
+    def constant_resources(self, device: Device, *, outputs: int, inputs: int, soft: int) -> Resources:
+        """Zeros are not there; output lanes share each input, inverted and not, and the four sums of two inputs."""
         taken = register(self.term.width) * (inputs * min(outputs, 2))
         if self.term == unsigned(1):
             return taken + popcount.resources(inputs) * outputs
@@ -118,3 +113,9 @@ class Gated(Products):
     def term_resources(self, device: Device, *, dsp: bool) -> Resources:
         """A LUT and a register a bit."""
         return Resources(luts=self.term.width, ffs=self.term.width)
+
+    def constant_resources(self, device: Device, *, outputs: int, inputs: int, soft: int) -> Resources:
+        """Output lanes share each input, and each bit of a sum of two is one of ten functions of these."""
+        _, *others = [*level_resources(self.term.width, inputs, self.total.width), Resources()]
+        pairs = Resources(luts=10, ffs=10) * (inputs // 2)
+        return register(inputs) + pairs + sum(others, Resources()) * outputs

@@ -69,7 +69,7 @@ def timing(depth: int, latency: int) -> Buffer:
 
 
 def burst(words: int) -> Process:
-    """Behind `timing`: each booked place gives `words` words, as fast as they are taken, and comes free with the last."""
+    """Behind `timing`: each place gives `words` words, as fast as they are taken, and comes free with the last."""
     left = -1
     while True:
         offered = yield Peek()

@@ -44,8 +44,8 @@ class Scaling:
 
         The greater of the two integers, `g`, is given if `(sum · m + a) >> s` is at least `g`: if `sum · m + a` is at
         least `g · 2^s`: if the sum is at least `t = ⌈(g · 2^s - a) / m⌉`. A threshold beyond all sums may as well lie
-        just beyond them. And `(sum - t + g · 2^n) >> n` is `g` if so, and else `g - 1`, for any `n` that makes 2^n
-        greater than all `|sum - t|`: it needs no clamp.
+        just beyond them. And `(sum - t + g · 2^n) >> n` is `g` if so, and else `g - 1`, without a clamp, for any `n`
+        that makes 2^n greater than all `sum - t` and `t - sum - 1`.
         """
         greatest, (low, high) = maximum(o), (minimum(total), maximum(total))
         multipliers, addends = self.multiplier.tolist(), self.addend.tolist()
@@ -53,7 +53,7 @@ class Scaling:
             min(max(-((addend - (greatest << self.shift)) // multiplier), low), high + 1)
             for multiplier, addend in zip(multipliers, addends, strict=True)
         ]
-        shift = max(high - min(thresholds), max(thresholds) - low).bit_length()
+        shift = max(high - min(thresholds), max(thresholds) - low - 1).bit_length()
         addend = np.array([(greatest << shift) - threshold for threshold in thresholds])
         return Scaling(np.ones_like(self.multiplier), addend, shift)
 

@@ -92,7 +92,8 @@ class FloatFormat:
 
     def dequantize(self, codes: np.ndarray) -> np.ndarray:
         """Codes to the reals they stand for, in float64."""
-        return self.values(codes).astype(np.float64)
+        with np.errstate(invalid="ignore"):  # of a signaling NaN
+            return self.values(codes).astype(np.float64)
 
     def codes(self, values: np.ndarray) -> np.ndarray:
         """The codes, in int64, of float32 numbers that lie in the format; negative ones give 0 if it is unsigned."""

@@ -30,17 +30,17 @@ class Training:
     `rate` to 0 along a cosine. The share `validation` of the samples is not trained on: it chooses the best epoch.
     `learn_scales` trains scales too (LSQ), where `FakeFormat` and `FakeKernel` can; `dorefa` keeps weights as those
     of DoReFa. With labels, the share `distillation` of the loss is the divergence from the float model's outputs
-    (Hinton, Vinyals and Dean 2015). `seed` sets the order of the samples. `checkpoint` is a file that is written
-    after each epoch; if it is there at the start, training goes on from it.
+    (Hinton, Vinyals and Dean 2015). `seed` sets the order of the samples. `checkpoint` is an `.npz` file that is
+    written after each epoch; if it is there at the start, training goes on from it.
     """
 
-    epochs: int = 15
+    epochs: int = 10
     batch: int = 64
     rate: float = 1e-3
     validation: float = 0.1
-    learn_scales: bool = True
+    learn_scales: bool = False
     dorefa: bool = False
-    distillation: float = 0.0
+    distillation: float = 0.5
     seed: int = 0
     checkpoint: Path | None = None
 

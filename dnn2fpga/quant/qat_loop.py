@@ -42,7 +42,7 @@ class Loop:
         self, tf: Any, keras: Any, model: FakeQuantized, samples: Samples, *,
         epochs: int, batch: int, rate: float, distillation: float, seed: int,
     ) -> None:  # fmt: skip
-        self._tf, self._keras, self._model, self._samples = tf, keras, model, samples
+        self._tf, self._model, self._samples = tf, model, samples
         self._epochs, self._batch, self._distillation, self._seed = epochs, batch, distillation, seed
         self._x = tf.constant(samples.x)
         self._y = None if samples.y is None else tf.constant(samples.y, tf.int32)
@@ -65,13 +65,11 @@ class Loop:
         if checkpoint is not None and checkpoint.exists():
             self._restore(qat_checkpoint.load(checkpoint, owner))
         else:
-            self._finish(self._mean(self._evaluate, self._samples.trained, EVALUATED))
+            self._finish(self._mean(self._evaluate, self._samples.trained, EVALUATED), checkpoint, owner)
         while self._epoch < self._epochs:
             self._epoch += 1
             order = np.random.default_rng([self._seed, self._epoch]).permutation(self._samples.trained)
-            self._finish(self._mean(self._train, order, self._batch))
-            if checkpoint is not None:
-                qat_checkpoint.save(checkpoint, owner, self._state())
+            self._finish(self._mean(self._train, order, self._batch), checkpoint, owner)
             progress(self._epoch, self._epochs, self._history[-1])
         _assign(self._model.variables, self._best)
         return self._best_epoch, self._history
@@ -110,13 +108,15 @@ class Loop:
         row = {"loss": float(sums[0])}
         return row if self._y is None else {**row, "accuracy": float(sums[1])}
 
-    def _finish(self, trained: Row) -> None:
-        """Write the history's row of this epoch, and keep its weights if they are the best so far."""
+    def _finish(self, trained: Row, checkpoint: Path | None, owner: str) -> None:
+        """Write the history's row of this epoch, keep its weights if they are the best so far, and the checkpoint."""
         validated = self._mean(self._evaluate, self._samples.validated, EVALUATED)
         row = {"epoch": self._epoch, **trained, **{f"validation_{name}": value for name, value in validated.items()}}
         self._history.append(row)
-        if _merit(row) >= _merit(self._history[self._best_epoch]):
+        if not self._best or _merit(row) >= _merit(self._history[self._best_epoch]):
             self._best_epoch, self._best = self._epoch, _values(self._model.variables)
+        if checkpoint is not None:
+            qat_checkpoint.save(checkpoint, owner, self._state())
 
     def _state(self) -> dict[str, np.ndarray]:
         groups = {

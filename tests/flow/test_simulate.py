@@ -106,14 +106,14 @@ def test_a_layer_broken_at_the_end_is_named_too(network, monkeypatch):
 
 
 def test_another_rounding_is_a_mismatch(network, monkeypatch):
-    monkeypatch.setattr(Rescale, "offset", property(lambda self: self.bias * self.multiplier))
+    monkeypatch.setattr(Rescale, "addend", property(lambda self: self.offset))
     result = run(network)
     assert result.mismatches > 0
     assert result.first.layer == "conv2d_0"
 
 
 def test_a_mismatch_keeps_the_waveform_of_the_whole_pipeline(network, monkeypatch, tmp_path):
-    monkeypatch.setattr(Rescale, "offset", property(lambda self: self.bias * self.multiplier))
+    monkeypatch.setattr(Rescale, "addend", property(lambda self: self.offset))
     vcd = tmp_path / "wave.vcd"
     assert run(network, vcd=vcd).mismatches > 0
     assert "softmax_5" in vcd.read_text()  # the pipelines cut short to find the layer do not overwrite it

@@ -64,12 +64,13 @@ CASES = {
         floating(Builder((4,)).dense(5).softmax(), "bfloat16"),
     ],
     "float_conv2d": [
-        floating(Builder((4, 3, 2)).conv(2, (2, 2)), "float16"),
-        floating(Builder((3, 4, 3)).conv(2, (2, 3), (1, 1), "same").relu(), "bfloat16", signed=False),
+        floating(Builder((4, 3, 1)).conv(2, (3, 3)), "float16"),
+        floating(Builder((2, 3, 3)).conv(2, (2, 3), (1, 1), "same").relu(), "bfloat16", signed=False),
     ],
     "float_dense": [
         floating(Builder((24,)).dense(3).relu(), "bfloat16"),
         floating(Builder((5,)).dense(2), "float16", signed=False),
+        floating(Builder((8,)).dense(1), "bfloat16"),
         floating(Builder((1,)).dense(1), "bfloat16"),
         floating(Builder((16,)).dense(1), "float32"),
     ],

@@ -31,26 +31,26 @@ def rescale_of(name, shift, total=TOTAL, o=INT8):
     return Rescale(offset + rng.integers(0, 1 << 5, CHANNELS), np.array(MULTIPLIERS[name][0]), shift, total, o)
 
 
-def check(rescale, lanes):
+def check(rescale, lanes, words=WORDS):
     """Words of sums through the hardware, each announced as early as it asks for."""
-    component = Requantize(rescale, lanes)
+    component, channels = Requantize(rescale, lanes), len(rescale.offset)
     rng = np.random.default_rng(1)
     low, high = minimum(rescale.total), maximum(rescale.total)
-    sums = rng.integers(low, high + 1, (WORDS, CHANNELS // lanes, lanes))
+    sums = rng.integers(low, high + 1, (words, channels // lanes, lanes))
     sums[0], sums[1], sums[2] = low, high, 0
     # With pauses: constants must not be dealt for a word that does not come.
-    words = [word for row in sums.reshape(-1, lanes).tolist() for word in ([row, None] if row[0] % 3 == 0 else [row])]
-    padded = [None] * component.lead + words
+    offered = [word for row in sums.reshape(-1, lanes).tolist() for word in ([row, None] if row[0] % 3 == 0 else [row])]
+    padded = [None] * component.lead + offered
     inputs = [
-        {"announce": int(at < len(words) and words[at] is not None), "sums": padded[at] or [0] * lanes}
+        {"announce": int(at < len(offered) and offered[at] is not None), "sums": padded[at] or [0] * lanes}
         for at in range(len(padded))
     ]
     shown = run(component, inputs, component.o, rescale.latency)
     found = [[row[lane] for lane in range(lanes)] for row, word in zip(shown, padded, strict=True) if word is not None]
     fmt = Format(rescale.o.width, rescale.o.signed, 1.0, -0.5 if rescale.o == signed(1) else 0.0)
-    totals = sums.reshape(WORDS, CHANNELS)
+    totals = sums.reshape(words, channels)
     expected = requantize(totals, rescale.multiplier, rescale.offset, rescale.shift, fmt)
-    assert np.array(found).reshape(WORDS, CHANNELS).tolist() == expected.tolist()
+    assert np.array(found).reshape(words, channels).tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("lanes", [1, 3, 6])
@@ -81,6 +81,13 @@ def test_a_multiplier_is_no_wider_than_the_greatest_factor():
 
 def test_one_bit_out_takes_no_multiplier():
     assert rescale_of("any", 12, o=signed(1)).scaled.multipliers == 0
+
+
+@pytest.mark.parametrize("multiplier", [[1], [1, 2], [3, 5]], ids=["adder", "shift", "multiplier"])
+def test_constants_in_block_ram_are_there_in_time(multiplier):
+    """Those of many channels are: they come a cycle later."""
+    offset = np.random.default_rng(3).integers(-(1 << 30), 1 << 30, 80)
+    check(Rescale(offset, np.resize(multiplier, 80), 24, signed(31), INT8), 1, words=4)
 
 
 def test_lanes_must_divide_the_channels():

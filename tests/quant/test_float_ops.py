@@ -10,11 +10,13 @@ import pytest
 
 from dnn2fpga.errors import Refusal
 from dnn2fpga.model.graph import Node
+from dnn2fpga.quant.description import load, save
 from dnn2fpga.quant.fixed import Format
 from dnn2fpga.quant.floating import FloatFormat
+from dnn2fpga.quant.graph import QGraph
 from dnn2fpga.quant.ops.base import Setting
-from dnn2fpga.quant.ops.convert import to_float_node, to_integer_node
 from dnn2fpga.quant.ops.conv2d import Conv2D, FloatConv2D
+from dnn2fpga.quant.ops.convert import to_float_node, to_integer_node
 from dnn2fpga.quant.ops.dense import Dense, FloatDense
 from dnn2fpga.quant.ops.float_mac import float_node
 from dnn2fpga.quant.ops.max_pool2d import MaxPool2D
@@ -22,6 +24,7 @@ from dnn2fpga.quant.ops.relu import ReLU
 from dnn2fpga.quant.ops.window import Window
 
 from ..hw.floating.floats import FORMATS, TYPES, coded, edges, typed
+from .specs import SPECS
 
 by_name = pytest.mark.parametrize("fmt", FORMATS, ids=lambda fmt: fmt.name)
 
@@ -136,3 +139,30 @@ def test_a_scale_beyond_the_format_is_refused(scale):
         to_float_node("a", (1,), Format(8, True, scale), FloatFormat("float16"))
     with pytest.raises(Refusal, match="beyond float16"):
         to_integer_node("a", (1,), FloatFormat("float16"), Format(8, True, scale))
+
+
+def test_survives_the_disk(tmp_path):
+    rng = np.random.default_rng(1)
+    integer, fmt = Format(8, False, 0.1, 3.0), FloatFormat("bfloat16")
+    spec = Conv2D(2, Window((2, 2)), relu=True)
+    first = to_float_node("in", (3, 3, 2), integer, fmt)
+    conv = node_of(spec, fmt, (3, 3, 2), rng, i=first.o)
+    last = to_integer_node("out", (2, 2, 2), conv.o, Format(5, True, 0.2))
+    qgraph = QGraph("net", (first, conv, last))
+    save(qgraph, tmp_path / "q")
+    back = load(tmp_path / "q", SPECS)
+    assert [(node.spec, node.i, node.o) for node in back.nodes] == [(n.spec, n.i, n.o) for n in qgraph.nodes]
+    x = rng.uniform(0, 20, (5, 3, 3, 2))
+    assert (back.run(x) == qgraph.run(x)).all()
+    assert 8 * 2 * 16 < conv.stored_bits <= 8 * 2 * 16 + 2 * 16
+
+
+def test_a_format_that_is_neither_is_refused(tmp_path):
+    save(QGraph("net", (to_float_node("in", (3,), Format(8, False, 0.1), FloatFormat("bfloat16")),)), tmp_path / "q")
+    path = tmp_path / "q" / "model.json"
+    path.write_text(path.read_text().replace("bfloat16", "bfloat61"))
+    with pytest.raises(Refusal, match="must be one of float32, bfloat16, float16, not 'bfloat61'"):
+        load(tmp_path / "q", SPECS)
+    path.write_text(path.read_text().replace('"name": "bfloat61"', '"name": 16'))
+    with pytest.raises(Refusal, match=r"layers\[0\].o.name must be a string, not 16"):
+        load(tmp_path / "q", SPECS)

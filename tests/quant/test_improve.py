@@ -148,6 +148,26 @@ def test_outputs_are_right_on_average(builder, scheme):
     assert offsets_of_outputs(builder(), scheme, corrected=True).max() < 2
 
 
+def test_layers_in_floating_point_are_no_hindrance():
+    scheme = replace(COARSE, floating=frozenset({"dense_2"}))
+    assert offsets_of_outputs(dense_layers(), scheme, corrected=False).max() > 10
+    assert offsets_of_outputs(dense_layers(), scheme, corrected=True).max() < 2
+
+
+def test_the_correction_is_that_of_the_sums_before_the_relu():
+    """Of one layer, it is the mean input times the weights, less what quantization makes of both."""
+    builder = Builder((8,)).dense(5).relu()
+    graph, samples = simplify(builder.graph()), builder.samples(50)
+    formats = calibrated(graph, samples, COARSE)
+    qgraph = integer_graph(graph, COARSE, formats)
+    weights = qgraph.nodes[0].arrays["kernel"] * formats.weight_scales[graph.nodes[0].name]
+    inputs = qgraph.i.dequantize(qgraph.quantize_input(samples))
+    expected = samples.mean(axis=0) @ kernels(graph)[0] - inputs.mean(axis=0) @ weights
+    added = biases(correct_biases(graph, qgraph, samples))[0] - biases(graph)[0]
+    assert added == pytest.approx(expected, abs=1e-4)  # multipliers have 16 bits, samples are taken in float32
+    assert np.abs(added).max() > 0.01
+
+
 def test_only_biases_change():
     builder = convolutions()
     graph, samples = simplify(builder.graph()), builder.samples(20)

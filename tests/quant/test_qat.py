@@ -18,7 +18,7 @@ from dnn2fpga.quant.scheme import LayerBits, Scheme
 from dnn2fpga.quant.weights import weight_scale
 
 from ..networks import Builder
-from .specs import SPECS
+from .specs import FLOATING, SPECS
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 NEEDED = "training needs TensorFlow: pip install 'dnn2fpga[keras]'"
@@ -76,6 +76,10 @@ def equal(a, b):
     return same_scales and a.formats.outputs == b.formats.outputs and all((one[k] == other[k]).all() for k in other)
 
 
+def test_every_layer_kind_of_a_float_model_is_in_the_image_net():
+    assert {node.spec.kind for node in image_net().nodes} == set(SPECS) - {spec.kind for spec in FLOATING}
+
+
 SIGNS = {"conv2d_0": LayerBits(4, 1), "conv2d_5": LayerBits(1, 4)}
 
 
@@ -97,7 +101,6 @@ def test_the_traced_model_gives_what_the_integers_stand_for(scheme, learned):
     scheme = Scheme(**{"weight_bits": 4, "activation_bits": 5, "power_of_two": True, **scheme})
     x = RNG.uniform(-1, 1, (40, 9, 7, 2)).astype(np.float32)
     graph, formats = prepared(on_a_grid(image_net()), scheme, x)
-    assert {node.spec.kind for node in image_net().nodes} == set(SPECS)
     traced = FakeQuantized(keras, graph, scheme, formats, learn_scales=learned, dorefa=False).trace(x)
     for (node, q), real in zip(integer_graph(graph, scheme, formats).trace(x), traced, strict=True):
         expected = node.o.dequantize(q[..., : real.shape[-1]])
@@ -181,7 +184,7 @@ def test_layers_in_floating_point_are_not_rounded(floating):
 
 
 LAST_8 = {"dense_4": LayerBits(8, 8)}
-TRAINING = Training(epochs=3, batch=16, rate=3e-3, learn_scales=True)
+TRAINING = Training(epochs=3, batch=16, rate=3e-3, learn_scales=True, distillation=0.0)
 
 
 @pytest.mark.parametrize(
@@ -211,6 +214,19 @@ def test_training_helps(scheme, training):
     agree = np.mean(np.argmax(again(kept), axis=1) == qgraph.classify(qgraph.run(kept)))
     print(f"winners agree on {agree:.0%}")
     assert agree > 0.9
+
+
+def test_the_loss_is_cross_entropy_of_labels_and_of_the_float_outputs():
+    scheme, y = Scheme(3, 3), labels(dense_net(), X)
+    tuned = tune(scheme, replace(TRAINING, epochs=1, rate=1e-9, distillation=0.25), y=y)
+    graph, formats = prepared(dense_net(), scheme, X)
+    outputs = FakeQuantized(keras, graph, scheme, formats, learn_scales=False, dorefa=False)(X).numpy()
+    kept = np.random.default_rng(0).permutation(len(X))[:24]
+    logarithms = outputs - np.log(np.exp(outputs).sum(axis=1, keepdims=True))
+    wanted = 0.75 * np.eye(3)[y] + 0.25 * dense_net().run(X)
+    assert tuned.history[0]["validation_loss"] == pytest.approx(
+        -(wanted * logarithms)[kept].sum(axis=1).mean(), rel=1e-5
+    )
 
 
 def test_without_labels_the_float_outputs_are_followed():

