@@ -42,8 +42,8 @@ from dnn2fpga.quant.graph import QGraph
 from dnn2fpga.quant.optimizer import Optimizer
 
 BOARD = "ulx3s_85f"
-FPS = {"float32": None, "int8": 10_000}
-"""Images a second planned for. None is all that fits, so that float32 has all of the board that it can use."""
+FPS = {"float32": 800, "int8": 10_000}
+"""Images a second planned for: about what nextpnr routes in half an hour of each, on one board."""
 SIMULATED = 5
 EPOCHS = 40
 VALIDATION = 800

@@ -106,9 +106,10 @@ def quantized(variant: Variant, data: Dataset) -> QGraph:
     graph = d2f.load(shipped.model_folder("mnist_cnn"))
     assert isinstance(graph, d2f.Graph)
 
-    def tune(graph: d2f.Graph, scheme: Scheme, formats: Any) -> Any:
+    def tune(student: d2f.Graph, scheme: Scheme, formats: Any) -> Any:
         assert variant.training is not None
-        tuned = fine_tune(graph, scheme, formats, data.x_calibrate, data.y_calibrate, variant.training)
+        x, y = data.x_calibrate, data.y_calibrate
+        tuned = fine_tune(student, scheme, formats, x, y, variant.training, teacher=graph)
         return tuned.graph, tuned.formats
 
     optimizer = Optimizer(graph, variant.scheme, data.x_calibrate, tune=tune)

@@ -17,7 +17,7 @@ from .errors import Refusal, Shortfall
 from .flow.engines import ENGINES
 from .flow.toolchain import ToolError
 from .quant.calibrate import CALIBRATIONS
-from .quant.floating import WIDTHS as FLOAT_FORMATS
+from .quant.floating import WIDTHS
 from .quant.optimizer import STAGES
 from .quant.qat import Training
 from .show import Show
@@ -177,14 +177,14 @@ def _wish(parser: Parser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--sensitive", default="conv",
-        help="what partial leaves: conv, all convolutions (default); auto, by measured sensitivity; or names, with commas",
+        help="what partial leaves: conv, all convolutions (default); auto, by measured sensitivity; names, with commas",
     )  # fmt: skip
-    group.add_argument("--float-format", choices=FLOAT_FORMATS, default="float32", help="of those (default: float32)")
+    group.add_argument("--float-format", choices=WIDTHS, default="float32", help="of those (default: float32)")
     group.add_argument("--no-improve", action="store_true", help="never equalize layers, nor correct biases")
     training = Training()
     group.add_argument("--epochs", type=int, default=training.epochs, help="of training (default: %(default)s)")
     group.add_argument("--rate", type=float, default=training.rate, help="learning rate (default: %(default)s)")
-    group.add_argument("--fixed-scales", action="store_true", help="train weights only, not scales (LSQ)")
+    group.add_argument("--learn-scales", action="store_true", help="train scales too, not weights alone (LSQ)")
     group.add_argument("--dorefa", action="store_true", help="train weights through DoReFa's tanh")
     group.add_argument("--seed", type=int, default=training.seed, help="of training (default: %(default)s)")
     group.add_argument(

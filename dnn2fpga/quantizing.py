@@ -84,7 +84,7 @@ def wish_of(options: Namespace) -> Wish:
         )
     training = Training(
         epochs=options.epochs, rate=options.rate, seed=options.seed,
-        learn_scales=not options.fixed_scales, dorefa=options.dorefa, checkpoint=options.checkpoint,
+        learn_scales=options.learn_scales, dorefa=options.dorefa, checkpoint=options.checkpoint,
     )  # fmt: skip
     return Wish(stages, target, options.sensitive, not options.no_improve, training)
 
@@ -103,11 +103,11 @@ def quantize(graph: Graph, data: Dataset, scheme: Scheme, wish: Wish, out: Path,
     wish.training.check()
     judging = None if data.y_judge is None else Judging(x, data.y_judge)
 
-    def tune(graph: Graph, scheme: Scheme, formats: Formats) -> tuple[Graph, Formats]:
+    def tune(student: Graph, scheme: Scheme, formats: Formats) -> tuple[Graph, Formats]:
         with show.progress("training", wish.training.epochs) as progress:
             tuned = fine_tune(
-                graph, scheme, formats, data.x_calibrate, data.y_calibrate, wish.training,
-                progress=lambda epoch, epochs, figures: progress(epoch),
+                student, scheme, formats, data.x_calibrate, data.y_calibrate, wish.training,
+                progress=lambda epoch, epochs, figures: progress(epoch), teacher=graph,
             )  # fmt: skip
         return tuned.graph, tuned.formats
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dnn2fpga.errors import Refusal
 from dnn2fpga.flow.engines import Pysim, Stalls
 from dnn2fpga.flow.simulate import simulate
 from dnn2fpga.hw.choose import Budget, Choice, choose, cycle_targets
@@ -19,8 +20,8 @@ MOST_CYCLES = 400
 
 
 @st.composite
-def networks(draw):
-    """An integer model of one to five layers, and images for it."""
+def networks(draw, floats):
+    """An integer model of one to five layers, and images for it; with `floats` some layers are in floating point."""
     height, width, channels = draw(st.integers(1, 6)), draw(st.integers(1, 6)), draw(st.integers(1, 3))
     builder = Builder((height, width, channels), seed=draw(st.integers(0, 2**32 - 1)))
     for _ in range(draw(st.integers(0, 3))):
@@ -37,11 +38,33 @@ def networks(draw):
             _add_activation(draw, builder)
     if not any(FOLDINGS[node.spec.kind] for node in builder.nodes):
         builder.relu()
-    bits = st.one_of(st.integers(2, 8), st.just(16))
+    scheme = _scheme(draw, builder, floats)
+    try:
+        return builder.quantized(**scheme, signed=draw(st.booleans())), builder.samples(IMAGES)
+    except Refusal as refusal:  # random weights of one bit may give sums much coarser than the outputs were
+        assert "one step of the sum is worth" in str(refusal)
+        hypothesis.reject()
+
+
+def _scheme(draw, builder, floats):
+    """Any numbers that the network can be in."""
+    bits = st.one_of(st.integers(1, 8), st.just(16))
+    kinds = {node.spec.kind for node in builder.nodes}
     # a table of 16-bit values is too large to simulate
-    has_table = any(node.spec.kind in ("tanh", "sigmoid") for node in builder.nodes)
-    activation_bits = draw(st.integers(2, 8) if has_table else bits)
-    return builder.quantized(draw(bits), activation_bits, signed=draw(st.booleans())), builder.samples(IMAGES)
+    activation_bits = draw(st.integers(1, 8) if kinds & {"tanh", "sigmoid"} else bits)
+    scheme = {
+        "weight_bits": draw(bits), "activation_bits": activation_bits,
+        "symmetric": draw(st.booleans()), "per_channel": draw(st.booleans()), "power_of_two": draw(st.booleans()),
+        "sign": "relu" not in kinds and draw(st.booleans()),
+        "calibration": draw(st.sampled_from(["min_max", "mse"])),
+    }  # fmt: skip
+    if activation_bits == 1 and "relu" in kinds:
+        scheme |= {"activation_bits": 2}  # a signed bit is a sign, behind which a ReLU has nothing to do
+    with_kernel = [node.name for node in builder.nodes if node.spec.has_kernel]
+    if floats and with_kernel:
+        scheme["floating"] = draw(st.frozensets(st.sampled_from(with_kernel), min_size=1))
+        scheme["float_format"] = draw(st.sampled_from(["float32", "bfloat16", "float16"]))
+    return scheme
 
 
 def _add_window(draw, builder):
@@ -70,11 +93,11 @@ def planned(qgraph, speed):
     return assemble(qgraph.name, chosen, budget, 100.0)
 
 
-# Four parts, so that several processes share the work.
-@pytest.mark.parametrize("part", range(4))
-def test_random_networks(part):
-    @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-    @given(network=networks(), speed=st.floats(0, 1), seed=st.integers(1, 2**32 - 1))
+# Some parts, so that several processes share the work; the last has layers in floating point.
+@pytest.mark.parametrize(("part", "examples"), [(0, 30), (1, 30), (2, 30), (3, 30), ("floats", 12)])
+def test_random_networks(part, examples):
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @given(network=networks(part == "floats"), speed=st.floats(0, 1), seed=st.integers(1, 2**32 - 1))
     def check(network, speed, seed):
         qgraph, x = network
         plan = planned(qgraph, speed)

@@ -40,7 +40,7 @@ def untrained(monkeypatch):
     """Training that takes no time and changes nothing, for machines without TensorFlow; gives what it was asked."""
     asked = []
 
-    def fine_tune(graph, scheme, formats, x, y, training, progress):
+    def fine_tune(graph, scheme, formats, x, y, training, progress, teacher):
         asked.append((x, y, training))
         progress(training.epochs, training.epochs, {})
         return Tuned(graph, formats, 0, [])
@@ -110,11 +110,11 @@ def test_one_stage_alone(quantize, untrained, stage):
 
 
 def test_training_is_asked_for_as_the_options_say(quantize, untrained, tmp_path):
-    options = ("--epochs", 3, "--rate", 0.01, "--seed", 7, "--fixed-scales", "--dorefa", "--checkpoint", tmp_path / "c")
+    options = ("--epochs", 3, "--rate", 0.01, "--seed", 7, "--learn-scales", "--dorefa", "--checkpoint", tmp_path / "c")
     quantize("--stage", "qat", *options)
     [(_, _, training)] = untrained
     assert (training.epochs, training.rate, training.seed) == (3, 0.01, 7)
-    assert (training.learn_scales, training.dorefa, training.checkpoint) == (False, True, tmp_path / "c")
+    assert (training.learn_scales, training.dorefa, training.checkpoint) == (True, True, tmp_path / "c")
 
 
 @pytest.mark.parametrize(

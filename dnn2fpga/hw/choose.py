@@ -14,23 +14,27 @@ FILL = 0.6
 """The share of the LUTs that a design may fill: beyond it routing takes long, and the clock suffers."""
 
 MOST_LUTS = 20_000
-"""And no more than these, however large the chip: nextpnr placed and routed 6,700 in four minutes, but 45,000 not in
-sixteen."""
+"""A design that is to be as fast as it can takes no more than these of its own accord, however large the chip: nextpnr
+placed and routed 6,700 in four minutes, but 45,000 not in sixteen."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What may be taken of `device`, `reserved` kept free for what else is on the chip."""
+    """What may be taken of `device`, `reserved` kept free for what else is on the chip; at most so many LUTs, if
+    `most_luts` says so.
+    """
 
     device: Device
     reserved: Resources
+    most_luts: int | None = None
 
     @property
     def room(self) -> Resources:
         """What is left for the layers."""
         total, kept = self.device.budget, self.reserved
+        luts = int(total.luts * FILL)
         return Resources(
-            max(0, min(int(total.luts * FILL), MOST_LUTS) - kept.luts),
+            max(0, (luts if self.most_luts is None else min(luts, self.most_luts)) - kept.luts),
             max(0, total.ffs - kept.ffs),
             max(0, total.dsps - kept.dsps),
             max(0, total.brams - kept.brams),

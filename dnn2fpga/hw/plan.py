@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 from ..errors import Refusal
 from ..quant.graph import QGraph, QNode
 from . import timing
-from .choose import Budget, Choice, Chosen, choose, cycle_targets, fastest, taken_by
+from .choose import MOST_LUTS, Budget, Choice, Chosen, choose, cycle_targets, fastest, taken_by
 from .join import JoinFolding
 from .layer import Folding
 from .resources import Device, Resources
@@ -123,12 +123,16 @@ def plan(
     choices = [Choice(node, lister(node), budget) for node, lister in listers if lister]
     if not choices:
         raise Refusal(f"model '{qgraph.name}' has no layer that needs hardware")
-    most = fastest(choices, budget)
-    if most is None:
-        raise Refusal(_too_small(choices, budget))
-    if fps is None:
-        return assemble(qgraph.name, most, budget, clock_mhz)
-    return _meet(qgraph.name, choices, most, budget, clock_mhz, fps)
+    slowest = choose(choices, cycle_targets(choices)[-1], budget)
+    assert slowest is not None  # every folding takes at most that many cycles
+    if lacking := budget.excess(slowest[1]):
+        raise Refusal(
+            f"{device.name} is too small: the smallest design takes {', '.join(lacking)}; name a larger board"
+        )
+    if fps is not None:
+        return _meet(qgraph.name, choices, fastest(choices, budget) or slowest[0], budget, clock_mhz, fps)
+    most = fastest(choices, replace(budget, most_luts=MOST_LUTS))
+    return assemble(qgraph.name, most or slowest[0], budget, clock_mhz)
 
 
 def _meet(name: str, choices: Sequence[Choice], most: Chosen, budget: Budget, clock_mhz: float, fps: float) -> Plan:
@@ -149,13 +153,6 @@ def _meet(name: str, choices: Sequence[Choice], most: Chosen, budget: Budget, cl
         f"{fps:g} images/s do not fit {budget.device.name} at {clock_mhz:g} MHz, "
         f"{int(result.images_per_second)} do; ask for fewer, or name a larger board"
     )
-
-
-def _too_small(choices: Sequence[Choice], budget: Budget) -> str:
-    slowest = choose(choices, cycle_targets(choices)[-1], budget)
-    assert slowest is not None  # every folding takes at most that many cycles
-    lacking = ", ".join(budget.excess(slowest[1]))
-    return f"{budget.device.name} is too small: the smallest design takes {lacking}; name a larger board"
 
 
 def assemble(name: str, chosen: Chosen, budget: Budget, clock_mhz: float) -> Plan:

@@ -10,16 +10,18 @@ from typing import Any
 from ..errors import Refusal
 
 
+def import_keras(purpose: str) -> Any:
+    """Keras. Raises `Refusal`, which names the `purpose`, if it or what it runs on is missing."""
+    with _importing(purpose):
+        import keras
+    return keras
+
+
 def tensorflow_and_keras(purpose: str) -> tuple[Any, Any]:
     """The two modules. Raises `Refusal` if they are missing, or if Keras runs on another framework."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is imported
-    try:
-        with _silence():
-            import keras
-            import tensorflow
-    except ImportError as error:
-        reason = " ".join(str(error).split())
-        raise Refusal(f"{purpose} needs TensorFlow ({reason}); pip install 'dnn2fpga[keras]'") from None
+    keras = import_keras(purpose)
+    with _importing(purpose):
+        import tensorflow
     backend = keras.backend.backend()
     if backend != "tensorflow":
         raise Refusal(f"{purpose} needs Keras on TensorFlow, not on {backend}; unset KERAS_BACKEND")
@@ -27,12 +29,16 @@ def tensorflow_and_keras(purpose: str) -> tuple[Any, Any]:
 
 
 @contextmanager
-def _silence() -> Iterator[None]:
+def _importing(purpose: str) -> Iterator[None]:
     """Standard error goes nowhere: what TensorFlow's libraries write while they load obeys no setting."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is imported
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
         yield
+    except ImportError as error:
+        reason = " ".join(str(error).split())
+        raise Refusal(f"{purpose} needs TensorFlow ({reason}); pip install 'dnn2fpga[keras]'") from None
     finally:
         os.dup2(kept, 2)
         os.close(kept)

@@ -1,6 +1,6 @@
 """The Keras front end: `.keras` files, `.h5` files and live models become a float graph.
 
-Keras itself reads the files. It is imported only here, and only when a model is read.
+Keras itself reads the files. It is imported only when a model is read.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import Refusal
 from .batch_norm import BatchNormalization
+from .frameworks import import_keras
 from .graph import Graph, Node
 from .passes import check_names
 
@@ -49,7 +50,7 @@ def from_keras(source: Any, kinds: Iterable[Kind]) -> Graph:
     Raises `Refusal` on a file that cannot be read, and, naming the layer, on a model that is not a chain of
     supported layers with a fixed input shape.
     """
-    keras = _import_keras()
+    keras = import_keras("reading Keras models")
     model = _load(keras, Path(source)) if isinstance(source, str | os.PathLike) else source
     if not isinstance(model, keras.Model):
         raise Refusal(f"a model must be a path or a keras.Model, not {type(model).__name__}")
@@ -59,19 +60,6 @@ def from_keras(source: Any, kinds: Iterable[Kind]) -> Graph:
     graph = Graph(model.name, _input_shape(model), nodes)
     list(graph.walk())  # refuses a layer that does not fit
     return graph
-
-
-def _import_keras() -> Any:
-    # TensorFlow reads these when it is imported; without them it logs what nobody asked for
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    try:
-        import keras
-    except ImportError as error:
-        raise Refusal(
-            f"reading Keras models needs TensorFlow ({_one_line(error)}); pip install 'dnn2fpga[keras]'"
-        ) from None
-    return keras
 
 
 def _load(keras: Any, path: Path) -> Any:

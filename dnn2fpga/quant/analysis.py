@@ -9,6 +9,7 @@ import numpy as np
 
 from ..model.graph import Graph, Weights
 from .fixed import Format
+from .floating import FloatFormat
 from .graph import QGraph, QNode
 from .histogram import BATCH
 
@@ -68,7 +69,9 @@ def analyze(graph: Graph, qgraph: QGraph, x: np.ndarray, accuracy: Accuracy | No
     return [place.report(name, loss) for name, place, loss in zip(names, places, lost, strict=True) if place.count]
 
 
-def _alone(graph: Graph, i: Format, qnodes: dict[str, QNode], floats: list[np.ndarray], index: int) -> np.ndarray:
+def _alone(
+    graph: Graph, i: Format | FloatFormat, qnodes: dict[str, QNode], floats: list[np.ndarray], index: int
+) -> np.ndarray:
     """The float model's outputs if only place `index`, 0 for the input, is quantized."""
     if index == 0:
         y = in_format(floats[0], i)
@@ -90,11 +93,13 @@ def weights_in_hardware(weights: Weights, qnode: QNode) -> Weights:
     """
     if "multiplier" not in qnode.arrays:
         return weights
+    assert isinstance(qnode.i, Format)
+    assert isinstance(qnode.o, Format)
     scale = qnode.arrays["multiplier"] * 2.0 ** -qnode.scalars["shift"] * qnode.o.scale / qnode.i.scale
     return {**weights, "kernel": (qnode.arrays["kernel"] * scale).reshape(weights["kernel"].shape)}
 
 
-def in_format(x: np.ndarray, fmt: Format) -> np.ndarray:
+def in_format(x: np.ndarray, fmt: Format | FloatFormat) -> np.ndarray:
     """Reals as the nearest ones that a format holds."""
     return fmt.dequantize(fmt.quantize(x))
 
@@ -107,7 +112,7 @@ class _Place:
         self.clipped = self.count = 0
         self.signal = self.noise = 0.0
 
-    def add(self, values: np.ndarray, found: np.ndarray, fmt: Format) -> None:
+    def add(self, values: np.ndarray, found: np.ndarray, fmt: Format | FloatFormat) -> None:
         """The float model's values, and the quantized one's."""
         values = np.asarray(values, np.float64)
         low, high = fmt.dequantize(np.array([fmt.minimum, fmt.maximum]))

@@ -17,7 +17,8 @@ MULTIPLIER_BITS = 16
 """Width of a requantization multiplier, unsigned: its relative error is at most 2^-16."""
 
 POWER_BITS = 11
-"""Width of a multiplier where all are powers of two: room for channels 2^6 apart, and 4 bits below the least."""
+"""Width of multipliers that are all powers of two, unless they must be greater: room for channels 2^6 apart, and 4
+bits below the least."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,9 @@ def multiplier_and_shift(ratio: np.ndarray) -> tuple[np.ndarray, int]:
     """
     ratio = np.asarray(ratio, np.float64)
     powers = bool((np.frexp(ratio)[0] == 0.5).all())
-    top = 1 << (POWER_BITS - 1) if powers else (1 << MULTIPLIER_BITS) - 1
+    top = (1 << MULTIPLIER_BITS) - 1
+    if powers:
+        top = int(np.clip(np.max(ratio), 1 << (POWER_BITS - 1), 1 << (MULTIPLIER_BITS - 1)))
     if np.max(ratio) > top:
         raise Refusal(
             f"one step of the sum is worth {np.max(ratio):.0f} steps of the output, which is beyond {top}; "

@@ -61,6 +61,11 @@ class Summary:
         return self.total / self.n
 
     @property
+    def magnitude_mean(self) -> float:
+        """The mean magnitude."""
+        return self.magnitude / self.n
+
+    @property
     def reach(self) -> float:
         """The greatest magnitude."""
         return max(-self.low, self.high)

@@ -113,13 +113,14 @@ def correct_biases(graph: Graph, qgraph: QGraph, samples: np.ndarray) -> Graph:
 
 def _mean_error(graph: Graph, corrected: Graph, qgraph: QGraph, at: int, samples: np.ndarray) -> np.ndarray:
     """The mean of (float sum - quantized sum) of node number `at`, one a channel."""
-    qnodes = {qnode.name: qnode for qnode in qgraph.nodes}  # converters to and from floats are in none of the graphs
+    qnodes = {qnode.name: qnode for qnode in qgraph.nodes}  # the float graphs have no converters
     channels = graph.nodes[at].weights["bias"].shape[0]
     total, count = np.zeros(channels), 0
     for first in range(0, len(samples), BATCH):
         x = y = np.asarray(samples[first : first + BATCH], np.float64)
         for node, other in zip(graph.nodes[:at], corrected.nodes, strict=False):
-            x, y = node.spec.run_float(node.weights, x), _run_quantized(other, qnodes[other.name], y)
+            x = node.spec.run_float(node.weights, x)
+            y = in_format(_run_quantized(other, qnodes[node.name], y), qnodes[node.name].o)
         sums = replace(graph.nodes[at], spec=replace(graph.nodes[at].spec, relu=False))
         error = sums.spec.run_float(sums.weights, x) - _run_quantized(sums, qnodes[sums.name], y)
         total += error.reshape(-1, channels).sum(axis=0)
@@ -128,5 +129,8 @@ def _mean_error(graph: Graph, corrected: Graph, qgraph: QGraph, at: int, samples
 
 
 def _run_quantized(node: Node, qnode: QNode, y: np.ndarray) -> np.ndarray:
-    """What an integer layer computes before its output is brought to its format, in floats."""
+    """What a layer computes before its output is brought to its format, in floats.
+
+    The format that arrives is not that of the layer before if there is a converter between them.
+    """
     return node.spec.run_float(weights_in_hardware(node.weights, qnode), in_format(y, qnode.i))

@@ -29,7 +29,7 @@ class Training:
     `epochs` passes over the samples in batches of `batch`, with Adam (Kingma and Ba 2015), whose rate falls from
     `rate` to 0 along a cosine. The share `validation` of the samples is not trained on: it chooses the best epoch.
     `learn_scales` trains scales too (LSQ), where `FakeFormat` and `FakeKernel` can; `dorefa` keeps weights as those
-    of DoReFa. With labels, the share `distillation` of the loss is the divergence from the float model's outputs
+    of DoReFa. With labels and a teacher, the share `distillation` of the loss is the divergence from its outputs
     (Hinton, Vinyals and Dean 2015). `seed` sets the order of the samples. `checkpoint` is an `.npz` file that is
     written after each epoch; if it is there at the start, training goes on from it.
     """
@@ -85,9 +85,9 @@ def fine_tune(
     """Train `graph` on real inputs `x` `(n, *input_shape)` for the integers that `scheme` and `formats` make of it.
 
     `formats` are those that `calibrated` gives for `scheme.prepared(graph)`. With labels `y` `(n,)` the loss is the
-    cross-entropy of the outputs, which are logits where the model ends in softmax; a part of it may follow a
-    `teacher`. Without labels it is the mean squared distance from the teacher's outputs. The teacher is the float
-    model `graph`, unless another is given: it should be, where a sign has taken a ReLU's place in `graph`.
+    cross-entropy of the outputs, which are logits where the model ends in softmax; a part of it follows the outputs
+    of `teacher`, the float model as it came, if one is given. Without labels it is the mean squared distance from
+    those outputs; the teacher is then `graph` itself unless another is given.
 
     The best epoch on the validation part is returned, by accuracy, then by loss: epoch 0 if training only harms.
     `progress` is called after each epoch, with its number, their count and its row of the history. On one machine,
@@ -103,10 +103,15 @@ def fine_tune(
     validated = max(1, round(len(x) * training.validation))
     if validated >= len(x):
         raise Refusal(f"training data holds {len(x)} samples; at least two are needed, one of them to validate on")
+    if y is None and teacher is None:
+        if scheme.sign:  # `graph` may be a prepared one, without its ReLUs, which no longer gives sensible outputs
+            raise Refusal("training for signs without labels needs the float model as its teacher; give one, or labels")
+        teacher = graph
     tf, keras = tensorflow_and_keras("training")
     model = FakeQuantized(keras, prepared, scheme, formats, learn_scales=training.learn_scales, dorefa=training.dorefa)
-    follow = y is None or training.distillation > 0
-    outputs = _float_outputs(tf, keras, simplify(teacher or graph), x) if follow else None
+    outputs = None
+    if teacher is not None and (y is None or training.distillation > 0):
+        outputs = _float_outputs(tf, keras, simplify(teacher), x)
     order = np.random.default_rng(training.seed).permutation(len(x))
     loop = Loop(
         tf, keras, model, Samples(x, y, outputs, order[validated:], order[:validated]), epochs=training.epochs,

@@ -45,7 +45,11 @@ def calibrated(graph: Graph, samples: np.ndarray, scheme: Scheme) -> Formats:
     def choose(at: int, bits: int, *, signed: bool | None) -> Format:
         """The format of what histogram number `at` is of, where node number `at`, if there is one, reads it."""
         reach = graph.nodes[at].spec.input_reach(bits) if at < len(graph.nodes) else math.inf
-        return _format(calibrate(histograms[at], bits, scheme.symmetric), reach, bits, signed, scheme)
+        seen = calibrate(histograms[at], bits, scheme.symmetric)
+        if bits == 1 and signed:
+            # XNOR-Net: what comes nearest to reals as their sign times one magnitude is the mean of theirs.
+            seen = Range(-histograms[at].seen.magnitude_mean, histograms[at].seen.magnitude_mean)
+        return _format(seen, reach, bits, signed, scheme)
 
     for index, node in enumerate(graph.nodes):
         if node.spec.has_kernel:
@@ -98,15 +102,14 @@ def integer_graph(graph: Graph, scheme: Scheme, formats: Formats) -> QGraph:
         at = Setting(
             i, input_shape, output_shape, scheme.bits(node.name).activation_bits, scheme.power_of_two,
             _is_last(graph, index), formats.outputs.get(node.name), scheme.bits(node.name).weight_bits,
-            formats.weight_scales.get(node.name),
+            formats.weight_scales.get(node.name), formats.norms_kept,
         )  # fmt: skip
         if floating:
             nodes.append(float_node(node, node.spec.as_float(), at, float_format))
             integers = formats.outputs[node.name]
         else:
             nodes.append(node.spec.quantize(node, at))
-            still_float = isinstance(nodes[-1].o, FloatFormat)
-            integers = node.spec.quantize(node, replace(at, i=integers)).o if still_float else nodes[-1].o
+            integers = node.spec.quantize(node, replace(at, i=integers)).o
         i = nodes[-1].o
     return QGraph(graph.name, tuple(nodes))
 

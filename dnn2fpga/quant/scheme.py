@@ -81,7 +81,7 @@ class Scheme:
         self.check(graph)
         if not self.sign:
             return graph
-        last = next(node.name for node in reversed(graph.nodes) if node.spec.has_kernel)
+        last = next((node.name for node in reversed(graph.nodes) if node.spec.has_kernel), None)
         nodes = (
             replace(node, spec=replace(node.spec, relu=False))
             if node.spec.has_kernel and node.name != last and self.bits(node.name).activation_bits == 1
@@ -97,9 +97,11 @@ class Formats:
 
     `i` is the format of its input; `outputs` that of the output of each layer with a kernel, by name (of a layer in
     floating point, the one that its output is brought to where integers go on); `weight_scales` the real value of
-    one step of each such layer's weights, one a channel.
+    one step of each such layer's weights, one a channel. With `norms_kept` each channel's multiplier makes up for
+    what rounding does to the norm of its weights (`weights.norm_corrected`).
     """
 
     i: Format
     outputs: Mapping[str, Format]
     weight_scales: Mapping[str, np.ndarray]
+    norms_kept: bool = False

@@ -218,7 +218,7 @@ def test_training_helps(scheme, training):
 
 def test_the_loss_is_cross_entropy_of_labels_and_of_the_float_outputs():
     scheme, y = Scheme(3, 3), labels(dense_net(), X)
-    tuned = tune(scheme, replace(TRAINING, epochs=1, rate=1e-9, distillation=0.25), y=y)
+    tuned = tune(scheme, replace(TRAINING, epochs=1, rate=1e-9, distillation=0.25), y=y, teacher=dense_net())
     graph, formats = prepared(dense_net(), scheme, X)
     outputs = FakeQuantized(keras, graph, scheme, formats, learn_scales=False, dorefa=False)(X).numpy()
     kept = np.random.default_rng(0).permutation(len(X))[:24]
@@ -317,6 +317,14 @@ def test_a_checkpoint_that_cannot_be_written(tmp_path):
 def test_refusals(training, y, text):
     with pytest.raises(Refusal, match=text):
         tune(Scheme(), replace(TRAINING, **training), y=y)
+
+
+def test_a_model_of_signs_is_no_teacher():
+    scheme = Scheme(8, 1, input_bits=8, sign=True, calibration="mse")
+    with pytest.raises(Refusal, match=r"^training for signs without labels needs the float model as its teacher"):
+        tune(scheme, TRAINING)
+    tuned = tune(scheme, TRAINING, teacher=dense_net())
+    assert tuned.history[-1]["loss"] < tuned.history[0]["loss"]
 
 
 def test_bad_data_is_refused():

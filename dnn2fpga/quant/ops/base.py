@@ -21,7 +21,8 @@ class Setting:
     """What the quantizer knows when it reaches a layer.
 
     `i` is the format that arrives. Of a layer with a kernel, `o` is the format of its output, `weight_bits` the
-    width of its weights and `weight_scale` the real value of one step of them, one a channel. `activation_bits` is
+    width of its weights and `weight_scale` the real value of one step of them, one a channel, before the norms of
+    the weights are kept, if `norms_kept` (see `scheme.Formats`). `activation_bits` is
     the width that the user chose for outputs, `power_of_two` whether scales are to be such; `last` says that the
     output is the model's own (or feeds only the choice of a winner).
     """
@@ -35,6 +36,7 @@ class Setting:
     o: Format | None = None
     weight_bits: int | None = None
     weight_scale: np.ndarray | None = None
+    norms_kept: bool = False
 
 
 @dataclass(frozen=True)

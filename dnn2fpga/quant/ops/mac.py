@@ -11,7 +11,7 @@ from ...errors import Refusal
 from ...model.graph import Node, Weights
 from ..fixed import MULTIPLIER_BITS, Format, multiplier_and_shift, requantize, round_half_up
 from ..graph import QNode
-from ..weights import quantized_weights
+from ..weights import norm_corrected, quantized_weights
 from .base import Op, Setting
 
 WIDEST_SUM = 62
@@ -55,6 +55,8 @@ def quantize_mac(node: Node, spec: Op, at: Setting) -> QNode:
     scale = np.where(kernel.any(axis=0), at.weight_scale, 0)  # of a dead channel, whatever suits the others
     scale = np.maximum(scale, max(scale.max() * SCALE_SPREAD, least))
     q = quantized_weights(kernel, scale, at.weight_bits)
+    if at.norms_kept:
+        scale = np.maximum(norm_corrected(kernel, q, scale), least)
     try:
         multiplier, shift = multiplier_and_shift(at.i.scale * scale / at.o.scale)
     except Refusal as refusal:
