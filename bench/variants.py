@@ -32,21 +32,21 @@ CONVOLUTIONS = frozenset({"conv2d", "conv2d_1"})
 
 @dataclass(frozen=True)
 class Variant:
-    """A way to quantize the network; trained on if `training` says how. `fps` None takes all of the board."""
+    """A way to quantize the network; trained on if `training` says how; planned for `fps` images a second."""
 
     scheme: Scheme
     training: Training | None = None
-    fps: float | None = FPS
+    fps: float = FPS
     images: int = IMAGES
 
 
 def partial(float_format: str) -> Variant:
     """The convolutions in floating point."""
-    return Variant(Scheme(floating=CONVOLUTIONS, float_format=float_format), fps=None)
+    return Variant(Scheme(floating=CONVOLUTIONS, float_format=float_format), fps=800)
 
 
 XNOR = Scheme(
-    sign=True, input_bits=8,
+    sign=True, calibration="mse",
     layers={"conv2d": LayerBits(8, 1), "conv2d_1": LayerBits(1, 8), "dense": LayerBits(8, 16)},
 )  # fmt: skip
 """Binary weights and activations in the middle; the first and the last layer have 8-bit weights and inputs."""
