@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from amaranth import Cat, Module, Shape, Signal
+from amaranth import Array, Cat, Module, Shape, Signal, Value
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -19,12 +19,19 @@ Many LUTs would fit as well, but all share the same few address wires, which the
 convolution's weights in LUTs were on the longest path, at 82 MHz, of a design on an LFE5U-85F.
 """
 
+BANK_BITS = 12
+BANK = 1 << BANK_BITS
+"""Most rows of one memory. A longer one consists of banks, with a register behind each and another behind the choice:
+17,280 rows of 34 bits were 34 block RAMs deep, and at 60 MHz the longest path of a network in float32.
+"""
+
 
 class Deal(wiring.Component):
     """Rows of constants, dealt out one a step, for ever round.
 
     `rows[r]` lists the `n` integers of `shape` of row `r`. In each cycle in which `step` is high the next row is
-    dealt; it stands in `row` `latency` cycles later. A block RAM gets a second register behind it, since it is slow.
+    dealt; it stands in `row` `latency` cycles later. A block RAM gets a second register behind it, since it is slow,
+    and several banks of them a third.
     """
 
     def __init__(self, rows: Sequence[Sequence[int]], shape: Shape) -> None:
@@ -48,26 +55,43 @@ class Deal(wiring.Component):
             m.d.sync += at.eq(at + 1)
             with m.If(at == len(self.rows) - 1):
                 m.d.sync += at.eq(0)
-        parts = []
         # Some lanes a memory, as many as fit a block RAM's width: one as wide as the row is slow to simulate.
         together = max(1, MEMORY_WIDTH // self.shape.width)
-        for low in range(0, self.row.shape().length, together):
-            some = slice(low, low + together)
-            m.submodules[f"rom{low}"] = rom = memory.Memory(
-                shape=data.ArrayLayout(self.shape, len(self.rows[0][some])),
-                depth=len(self.rows),
-                init=[row[some] for row in self.rows],
+        parts = [
+            self._part(m, at, slice(low, low + together), f"rom{low}")
+            for low in range(0, self.row.shape().length, together)
+        ]
+        m.d.comb += self.row.as_value().eq(Cat(*parts))
+        return m
+
+    def _part(self, m: Module, at: Signal, lanes: slice, name: str) -> Value:
+        """Some lanes of row number `at`, `latency` cycles later."""
+        banks = []
+        for first in range(0, len(self.rows), BANK):
+            rows = [row[lanes] for row in self.rows[first : first + BANK]]
+            m.submodules[f"{name}_{first // BANK}"] = rom = memory.Memory(
+                shape=data.ArrayLayout(self.shape, len(rows[0])),
+                depth=len(rows),
+                init=rows,
                 attrs={"rom_style": "logic" if self.latency == 1 else "block"},
             )
             port = rom.read_port()
-            m.d.comb += port.addr.eq(at)
-            row = port.data
-            if self.latency == 2:
-                row = Signal.like(port.data, reset_less=True)
-                m.d.sync += row.eq(port.data)
-            parts.append(row)
-        m.d.comb += self.row.as_value().eq(Cat(*parts))
-        return m
+            m.d.comb += port.addr.eq(at[:BANK_BITS])
+            banks.append(port.data.as_value())
+        if self.latency == 1:
+            return banks[0]
+        banks = [_registered(m, bank, f"{name}_bank{index}") for index, bank in enumerate(banks)]
+        if len(banks) == 1:
+            return banks[0]
+        chosen = _registered(m, _registered(m, at[BANK_BITS:], f"{name}_next"), f"{name}_chosen")
+        return _registered(m, Array(banks)[chosen], f"{name}_row")
+
+
+def _registered(m: Module, value: Value, name: str) -> Signal:
+    """A value one cycle later."""
+    later = Signal(len(value), name=name, reset_less=True)
+    m.d.sync += later.eq(value)
+    return later
 
 
 def rows_of(values: np.ndarray, lanes: int) -> list[list[int]]:
@@ -83,6 +107,8 @@ def in_block(depth: int, width: int) -> bool:
 
 def latency(depth: int, width: int) -> int:
     """Cycles from a step to its row."""
+    if depth > BANK:
+        return 3
     return 2 if in_block(depth, width) else 1
 
 
@@ -91,6 +117,10 @@ def resources(depth: int, width: int, device: Device) -> Resources:
     counter = Resources(luts=2 * depth.bit_length(), ffs=depth.bit_length())
     if depth == 1:
         return Resources()
+    if depth > BANK:
+        banks, rest = divmod(depth, BANK)
+        brams = device.brams(BANK, width) * banks + (device.brams(rest, width) if rest else 0)
+        return counter + Resources(luts=width * banks, ffs=width * (banks + 2), brams=brams)
     if in_block(depth, width):
         return counter + Resources(ffs=width, brams=device.brams(depth, width))
     return counter + Resources(luts=width * -(-depth // 16), ffs=width)
