@@ -42,7 +42,8 @@ def networks(draw, floats):
     try:
         return builder.quantized(**scheme, signed=draw(st.booleans())), builder.samples(IMAGES)
     except Refusal as refusal:  # random weights of one bit may give sums much coarser than the outputs were
-        assert "one step of the sum is worth" in str(refusal)
+        if "one step of the sum is worth" not in str(refusal):
+            raise
         hypothesis.reject()
 
 

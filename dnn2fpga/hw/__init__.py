@@ -27,7 +27,7 @@ from .window import SlidingWindow
 
 __all__ = [
     "AdderTree", "Conv2D", "Conv2DFolding", "Dense", "DenseFolding", "FloatDense", "FloatDenseFolding", "FloatFormat",
-    "FloatSums", "Join", "JoinFolding", "MacArray", "MasterSlave", "MaxPool2D", "MaxPool2DFolding", "Multiplier", "Narrow",
-    "Pipeline", "Popcount", "ReLU", "Requantize", "Rescale", "SlidingWindow", "Sums", "Table", "Widen", "Window",
-    "Winner", "connect", "floating", "lanes", "products_of",
+    "FloatSums", "Join", "JoinFolding", "MacArray", "MasterSlave", "MaxPool2D", "MaxPool2DFolding", "Multiplier",
+    "Narrow", "Pipeline", "Popcount", "ReLU", "Requantize", "Rescale", "SlidingWindow", "Sums", "Table", "Widen",
+    "Window", "Winner", "connect", "floating", "lanes", "products_of",
 ]  # fmt: skip

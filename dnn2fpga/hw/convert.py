@@ -17,10 +17,10 @@ from .floating import FromInteger, Product, ToInteger, Unpack, from_integer, mul
 from .floating.bits import code_of_bits, zero_exponent
 from .max_pool2d import one_a_clock
 from .queue import CreditQueue
-from .relu import lane_choices
 from .resources import Device, Resources
 from .stream import connect, lanes
 from .timing import Buffer, Process
+from .value_by_value import ValueByValue, lane_choices
 
 
 class FloatOfInteger(wiring.Component):
@@ -94,7 +94,7 @@ class IntegerOfFloat(wiring.Component):
 
 
 @dataclass(frozen=True)
-class ConvertFolding:
+class ConvertFolding(ValueByValue):
     """Values of format `i_fmt` brought to `o_fmt` by `lane`, one of the two components above, `i_lanes` a word.
 
     A tensor has `size` values. `soft` of the multipliers are made of LUTs.
@@ -117,16 +117,6 @@ class ConvertFolding:
     def o(self) -> Shape:
         """Shape of an output value."""
         return shape_of(self.o_fmt)
-
-    @property
-    def o_lanes(self) -> int:
-        """As many values a word out as in."""
-        return self.i_lanes
-
-    @property
-    def least_cycles(self) -> int:
-        """One word a clock."""
-        return self.size // self.i_lanes
 
     @property
     def multipliers(self) -> int:

@@ -18,6 +18,7 @@ from .products import products_of
 from .queue import CreditQueue
 from .requantize import Requantize, Rescale
 from .resources import Device, Resources, adder, register
+from .steps import Steps
 from .stream import lanes
 from .timing import Buffer, Peek, Pop, Process, Put
 
@@ -61,7 +62,7 @@ class Sums:
 
 
 @dataclass(frozen=True, eq=False)
-class DenseFolding:
+class DenseFolding(Steps):
     """How `sums` are folded: `outputs × inputs` terms a step, `inputs` values a word in, `outputs` a word out.
 
     Of the multipliers, if it takes such, `soft` of the array's are made of LUTs, and so are the requantizer's unless
@@ -75,26 +76,10 @@ class DenseFolding:
     rescale_dsp: bool = True
 
     def __post_init__(self) -> None:
-        k, channels = self.sums.kernel.shape
-        if self.outputs < 1 or channels % self.outputs:
-            raise ValueError(f"outputs must divide {channels} channels, not be {self.outputs!r}")
+        self.check_outputs()
+        k = len(self.sums.kernel)
         if not 1 <= self.inputs <= k:
             raise ValueError(f"inputs must be from 1 to {k}, not {self.inputs!r}")
-
-    @property
-    def words(self) -> int:
-        """Words that come in for one result: the last is filled up with zeros."""
-        return -(-self.sums.kernel.shape[0] // self.inputs)
-
-    @property
-    def groups(self) -> int:
-        """Words that go out for one result, and steps that each word coming in takes."""
-        return self.sums.kernel.shape[1] // self.outputs
-
-    @property
-    def steps(self) -> int:
-        """Clock cycles that one result takes."""
-        return self.words * self.groups
 
     @property
     def sum_latency(self) -> int:
@@ -140,11 +125,6 @@ class DenseFolding:
     def o(self) -> Shape:
         """Shape of an output value."""
         return self.sums.o
-
-    @property
-    def i_lanes(self) -> int:
-        """Values a word in."""
-        return self.inputs
 
     @property
     def o_lanes(self) -> int:

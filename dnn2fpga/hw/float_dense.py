@@ -16,6 +16,7 @@ from .floating import Accumulate, Finished, Product, Unpack, accumulate, combine
 from .floating.bits import unpacked
 from .floating.dense import FloatDense
 from .resources import Device, Resources, register
+from .steps import Steps
 from .timing import Buffer, Peek, Pop, Process, Put
 
 
@@ -55,7 +56,7 @@ class FloatSums:
 
 
 @dataclass(frozen=True, eq=False)
-class FloatDenseFolding:
+class FloatDenseFolding(Steps):
     """How `sums` are folded: `outputs × inputs` multipliers with an adder each, `inputs` (1, 2, 4 or 8) values a word.
 
     The partial sums of each multiplier's adder go round in a ring, `turns` for each group of outputs. It never stands
@@ -71,28 +72,12 @@ class FloatDenseFolding:
     soft: int = 0
 
     def __post_init__(self) -> None:
-        k, channels = self.sums.kernel.shape
-        if self.outputs < 1 or channels % self.outputs:
-            raise ValueError(f"outputs must divide {channels} channels, not be {self.outputs!r}")
+        self.check_outputs()
+        k = len(self.sums.kernel)
         if not (1 <= self.inputs <= k and PARTIALS % self.inputs == 0):
             raise ValueError(f"inputs must be 1, 2, 4 or 8 and at most {k}, not {self.inputs!r}")
         if self.recurs and self.ring < Accumulate.latency:
             raise ValueError(f"a ring of {self.ring} partial sums is too short, {Accumulate.latency} are needed")
-
-    @property
-    def words(self) -> int:
-        """Words that come in for one result: the last is filled up with zeros."""
-        return -(-self.sums.kernel.shape[0] // self.inputs)
-
-    @property
-    def groups(self) -> int:
-        """Groups of outputs, and steps that each word coming in takes."""
-        return self.sums.kernel.shape[1] // self.outputs
-
-    @property
-    def steps(self) -> int:
-        """Steps of one result."""
-        return self.words * self.groups
 
     @property
     def turns(self) -> int:
@@ -185,11 +170,6 @@ class FloatDenseFolding:
     def o(self) -> Shape:
         """Shape of an output code."""
         return shape_of(self.sums.o)
-
-    @property
-    def i_lanes(self) -> int:
-        """Values a word in."""
-        return self.inputs
 
     @property
     def o_lanes(self) -> int:

@@ -1,6 +1,5 @@
 """ReLU on its own: the sign decides; no clock is needed."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,10 +13,11 @@ from .layer import NoMultipliers
 from .resources import Device, Resources
 from .stream import lanes
 from .timing import Buffer, Process, wire
+from .value_by_value import ValueByValue, lane_choices
 
 
 @dataclass(frozen=True)
-class ReLUFolding(NoMultipliers):
+class ReLUFolding(ValueByValue, NoMultipliers):
     """ReLU of `size` values of shape `i`, in which `zero` stands for 0, a tensor, `i_lanes` a word."""
 
     i: Shape
@@ -30,16 +30,6 @@ class ReLUFolding(NoMultipliers):
     def o(self) -> Shape:
         """Shape of an output value: unsigned, 0 standing for 0."""
         return shape_for(0, maximum(self.i) - self.zero)
-
-    @property
-    def o_lanes(self) -> int:
-        """As many values a word out as in."""
-        return self.i_lanes
-
-    @property
-    def least_cycles(self) -> int:
-        """One word a clock."""
-        return self.size // self.i_lanes
 
     def resources(self, device: Device) -> Resources:
         """What it takes of a chip, estimated."""
@@ -57,13 +47,6 @@ class ReLUFolding(NoMultipliers):
 def foldings(node: QNode) -> Iterator[ReLUFolding]:
     """As many lanes as the values divide into."""
     yield from (ReLUFolding(shape_of(node.i), n, size, node.i.zero) for n, size in lane_choices(node))
-
-
-def lane_choices(node: QNode) -> Iterator[tuple[int, int]]:
-    """(lanes, values a tensor) for a layer that works value by value: divisors of its channels."""
-    size = math.prod(node.input_shape)
-    channels = node.input_shape[-1]
-    yield from ((n, size) for n in range(1, channels + 1) if channels % n == 0)
 
 
 class ReLU(wiring.Component):

@@ -14,14 +14,14 @@ from .fixed import shape_of
 from .layer import NoMultipliers
 from .max_pool2d import one_a_clock
 from .queue import CreditQueue
-from .relu import lane_choices
 from .resources import Device, Resources
 from .stream import connect, lanes
 from .timing import Buffer, Process
+from .value_by_value import ValueByValue, lane_choices
 
 
 @dataclass(frozen=True, eq=False)
-class TableFolding(NoMultipliers):
+class TableFolding(ValueByValue, NoMultipliers):
     """`table` looked up for `size` values of shape `i` a tensor, `i_lanes` a word, a copy of it for every lane."""
 
     table: np.ndarray
@@ -29,16 +29,6 @@ class TableFolding(NoMultipliers):
     o: Shape
     i_lanes: int
     size: int
-
-    @property
-    def o_lanes(self) -> int:
-        """As many values a word out as in."""
-        return self.i_lanes
-
-    @property
-    def least_cycles(self) -> int:
-        """One word a clock."""
-        return self.size // self.i_lanes
 
     @property
     def memory_bits(self) -> int:
