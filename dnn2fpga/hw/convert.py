@@ -190,6 +190,6 @@ class Convert(wiring.Component):
         ]
         for at in range(folding.i_lanes):
             component = folding.lane(folding.i_fmt, folding.o_fmt, dsp=at >= folding.soft)  # type: ignore[arg-type]
-            m.submodules[f"lane{at}"] = component
+            m.submodules[f"float_lane{at}"] = component
             m.d.comb += [component.x.eq(self.i.payload[at]), results.word[at].eq(component.y)]
         return m

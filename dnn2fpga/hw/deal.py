@@ -67,16 +67,17 @@ class Deal(wiring.Component):
     def _part(self, m: Module, at: Signal, lanes: slice, name: str) -> Value:
         """Some lanes of row number `at`, `latency` cycles later."""
         banks = []
-        for first in range(0, len(self.rows), BANK):
+        for bank, first in enumerate(range(0, len(self.rows), BANK)):
             rows = [row[lanes] for row in self.rows[first : first + BANK]]
-            m.submodules[f"{name}_{first // BANK}"] = rom = memory.Memory(
+            m.submodules[f"{name}_{bank}"] = rom = memory.Memory(
                 shape=data.ArrayLayout(self.shape, len(rows[0])),
                 depth=len(rows),
                 init=rows,
                 attrs={"rom_style": "logic" if self.latency == 1 else "block"},
             )
             port = rom.read_port()
-            m.d.comb += port.addr.eq(at[:BANK_BITS])
+            # The last bank may lack rows that the others have.
+            m.d.comb += [port.addr.eq(at[:BANK_BITS]), port.en.eq(at[BANK_BITS:] == bank)]
             banks.append(port.data.as_value())
         if self.latency == 1:
             return banks[0]

@@ -21,9 +21,12 @@ _FLAGS = ("-std=c++14", "-O2", "-fno-expensive-optimizations", "-fPIC", "-shared
 # A lane cut out of a wide word costs time in proportion to the word. So wide registers and wires are split into the
 # pieces that are really used: whole, they slowed the seed network down several times. -g0 leaves out the tables for
 # debuggers.
+# Arithmetic in floating point stays apart, by the names of its modules: melted into one function with everything else,
+# a few such pipelines grew to more C++ than the compiler got through in a quarter of an hour.
 _YOSYS = """
 read_rtlil netlist.il
 hierarchy -top top
+setattr -mod -set keep_hierarchy 1 *.float_*
 flatten
 proc
 opt_expr

@@ -37,7 +37,7 @@ class FloatDense(wiring.Component):
         folding, sums, fmt = self.folding, self.folding.sums, self.folding.sums.fmt
         order, layout = folding.finished, unpacked(fmt)
         m.submodules.weights = weights = Deal(folding.weight_rows, Shape(layout.size))
-        m.submodules.combine = combine = Combine(order, folding.bias_bits, fmt, sums.o)
+        m.submodules.float_combine = combine = Combine(order, folding.bias_bits, fmt, sums.o)
         m.submodules.queue = results = CreditQueue(folding.o, folding.o_lanes, folding.depth, order.words)
 
         step, first, finished, last = self._sequence(m, results)
@@ -53,14 +53,14 @@ class FloatDense(wiring.Component):
         # Inputs wait for their weights, or weights for their inputs. Without a step, a zero leaves all sums alone.
         inputs = []
         for lane, code in enumerate(self.i.payload):
-            m.submodules[f"unpack{lane}"] = unpack = Unpack(sums.i)
+            m.submodules[f"float_unpack{lane}"] = unpack = Unpack(sums.i)
             m.d.comb += unpack.code.eq(Mux(step, code, 0))
             inputs.append(later(m, unpack.o, folding.lead - Unpack.latency, f"input{lane}"))
         row = later(m, weights.row, folding.lead - weights.latency, "row")
 
         for index in range(folding.multipliers):
-            m.submodules[f"product{index}"] = product = Product(fmt, dsp=index >= folding.soft)
-            m.submodules[f"sum{index}"] = partial = Accumulate(fmt, max(folding.ring, Accumulate.latency))
+            m.submodules[f"float_product{index}"] = product = Product(fmt, dsp=index >= folding.soft)
+            m.submodules[f"float_sum{index}"] = partial = Accumulate(fmt, max(folding.ring, Accumulate.latency))
             m.d.comb += [
                 product.a.eq(inputs[index % folding.inputs]),
                 Value.cast(product.b).eq(row[index]),
