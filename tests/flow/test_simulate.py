@@ -9,6 +9,7 @@ from amaranth import Mux
 from dnn2fpga.errors import Refusal
 from dnn2fpga.flow.engines import Pysim, Stalls
 from dnn2fpga.flow.simulate import simulate
+from dnn2fpga.hw.deal import rows_of
 from dnn2fpga.hw.plan import plan
 from dnn2fpga.hw.requantize import Rescale
 from dnn2fpga.kinds import FOLDINGS
@@ -105,15 +106,19 @@ def test_a_layer_broken_at_the_end_is_named_too(network, monkeypatch):
     assert (result.first.expected, result.first.found) == (winners[result.first.image], 2)
 
 
-def test_another_rounding_is_a_mismatch(network, monkeypatch):
-    monkeypatch.setattr(Rescale, "addend", property(lambda self: self.offset))
+@pytest.fixture
+def wrong_channels(monkeypatch):
+    """Every channel gets the addend of its neighbor."""
+    monkeypatch.setattr(Rescale, "addend_rows", lambda self, lanes: rows_of(np.roll(self.scaling.addend, 1), lanes))
+
+
+def test_addends_of_other_channels_are_a_mismatch(network, wrong_channels):
     result = run(network)
     assert result.mismatches > 0
     assert result.first.layer == "conv2d_0"
 
 
-def test_a_mismatch_keeps_the_waveform_of_the_whole_pipeline(network, monkeypatch, tmp_path):
-    monkeypatch.setattr(Rescale, "addend", property(lambda self: self.offset))
+def test_a_mismatch_keeps_the_waveform_of_the_whole_pipeline(network, wrong_channels, tmp_path):
     vcd = tmp_path / "wave.vcd"
     assert run(network, vcd=vcd).mismatches > 0
     assert "softmax_5" in vcd.read_text()  # the pipelines cut short to find the layer do not overwrite it
