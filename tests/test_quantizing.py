@@ -83,24 +83,24 @@ def test_a_target_that_is_not_met_visits_all_stages_and_keeps_the_best(quantize,
 
 
 def test_the_best_of_the_stages_is_what_is_kept(quantize, untrained, tmp_path):
-    found, _, _ = quantize("--bits", 2, "--target-accuracy", 1)
-    assert found["stages"][1]["accuracy"] == found["int_accuracy"] > found["stages"][0]["accuracy"]
-    assert found["stage"] == "partial"
+    options = ("--bits", 1, "--target-accuracy", 1, "--sensitive", "conv2d_0,conv2d_2,dense_5")
+    found, status, _ = quantize(*options)
+    assert (status, found["stage"], found["int_accuracy"]) == (0, "partial", 1)
+    assert found["stages"][0]["accuracy"] < 1
     kinds = [node.spec.kind for node in d2f.load(tmp_path / "q").nodes]
-    assert kinds[:2] == ["float_conv2d", "float_conv2d"]
-    assert "to_integer" in kinds
+    assert kinds == ["float_conv2d", "float_conv2d", "flatten", "float_dense", "softmax"]
 
 
 def test_by_measured_sensitivity_as_few_layers_as_suffice(quantize, untrained):
     found, _, _ = quantize("--bits", 2, "--target-accuracy", 1, "--sensitive", "auto", "--float-format", "bfloat16")
     tried = [stage["what"] for stage in found["stages"] if stage["stage"] == "partial"]
-    assert [what.count(",") for what in tried] == list(range(len(tried)))
-    assert all(what.endswith(" in bfloat16") for what in tried)
+    assert all(" in bfloat16" in what for what in tried)
+    assert [what.split(" in ")[0].count(",") for what in tried] == list(range(len(tried)))
 
 
 def test_a_model_without_convolutions_goes_by_sensitivity(quantize, untrained):
     found, _, _ = quantize("--bits", 1, "--target-accuracy", 1, model="dense", data="dense.npz")
-    assert found["stages"][1]["what"] == "dense_0 in float32"
+    assert found["stages"][1]["what"].startswith("dense_0 in float32")
 
 
 @pytest.mark.parametrize("stage", ["ptq", "partial", "qat"])

@@ -74,29 +74,32 @@ class Optimizer:
 
     def ptq(self) -> Attempt:
         """All layers in integers, after training."""
-        graph, what = self.graph, "all layers in integers"
-        formats = calibrated(graph, self.samples, self.scheme)
-        best = integer_graph(graph, self.scheme, formats)
+        return self._after_training("ptq", "all layers in integers", self.scheme)
+
+    def partial(self, floating: Sequence[str]) -> Attempt:
+        """The layers `floating` in floating point, the others in integers, after training."""
+        scheme = replace(self.scheme, floating=frozenset(floating))
+        return self._after_training("partial", f"{', '.join(floating)} in {scheme.float_format}", scheme)
+
+    def _after_training(self, stage: str, what: str, scheme: Scheme) -> Attempt:
+        """Quantized as `scheme` says, with the improvements that help."""
+        graph = self.graph
+        formats = calibrated(graph, self.samples, scheme)
+        best = integer_graph(graph, scheme, formats)
         if self.improve:
             error = self._error(best)
             other = equalize(graph)
-            other_formats = calibrated(other, self.samples, self.scheme)
-            candidate = integer_graph(other, self.scheme, other_formats)
+            other_formats = calibrated(other, self.samples, scheme)
+            candidate = integer_graph(other, scheme, other_formats)
             if (smaller := self._error(candidate)) <= WORTHWHILE * error:
                 graph, formats, best, error, what = other, other_formats, candidate, smaller, f"{what}, equalized"
             # Norms are kept by multipliers, which powers of two leave no choice.
-            formats = replace(formats, norms_kept=not self.scheme.power_of_two)
-            other = correct_biases(graph, integer_graph(graph, self.scheme, formats), self.samples[:MEASURED])
-            candidate = integer_graph(other, self.scheme, formats)
+            formats = replace(formats, norms_kept=not scheme.power_of_two)
+            other = correct_biases(graph, integer_graph(graph, scheme, formats), self.samples[:MEASURED])
+            candidate = integer_graph(other, scheme, formats)
             if self._error(candidate) <= WORTHWHILE * error:
                 graph, best, what = other, candidate, f"{what}, biases and norms corrected"
-        return self._attempt("ptq", what, graph, self.scheme, best)
-
-    def partial(self, graph: Graph, floating: Sequence[str]) -> Attempt:
-        """The layers `floating` in floating point, the others in integers, after training."""
-        scheme = replace(self.scheme, floating=frozenset(floating))
-        qgraph = integer_graph(graph, scheme, calibrated(graph, self.samples, scheme))
-        return self._attempt("partial", f"{', '.join(floating)} in {scheme.float_format}", graph, scheme, qgraph)
+        return self._attempt(stage, what, graph, scheme, best)
 
     def qat(self, graph: Graph) -> Attempt:
         """All layers in integers, trained on with the roundings of the integers."""
@@ -143,7 +146,7 @@ def optimize(
             return
     if "partial" in stages:
         for floating in candidates(first):
-            attempt = optimizer.partial(first.graph, floating)
+            attempt = optimizer.partial(floating)
             yield attempt
             if _reached(attempt, target):
                 return
