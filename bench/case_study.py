@@ -45,7 +45,7 @@ BOARD = "ulx3s_85f"
 FPS = {"float32": 800, "int8": 10_000}
 """Images a second planned for: about what nextpnr routes in half an hour of each, on one board."""
 SIMULATED = 5
-EPOCHS = 40
+EPOCHS = 20
 VALIDATION = 800
 WIDTHS = (2, 3, 4, 5, 6, 8, 10, 12, 16)
 RUNS, REPEATS = 9, 200
