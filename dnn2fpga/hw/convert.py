@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from amaranth import Module, Mux, Shape, Signal
+from amaranth import Module, Mux, Shape
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -180,14 +180,7 @@ class Convert(wiring.Component):
         folding = self.folding
         m.submodules.queue = results = CreditQueue(folding.o, folding.o_lanes, folding.depth)
         connect(m, results.o, wiring.flipped(self.o))
-        step = Signal(folding.latency + 1)
-        m.d.sync += step[1:].eq(step)
-        m.d.comb += [
-            step[0].eq(self.i.valid & results.free),
-            self.i.ready.eq(results.free),
-            results.book.eq(self.i.valid),
-            results.give.eq(step[folding.latency]),
-        ]
+        results.book_each(m, wiring.flipped(self.i), folding.latency)
         for at in range(folding.i_lanes):
             component = folding.lane(folding.i_fmt, folding.o_fmt, dsp=at >= folding.soft)  # type: ignore[arg-type]
             m.submodules[f"float_lane{at}"] = component

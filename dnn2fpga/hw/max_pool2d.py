@@ -114,14 +114,7 @@ class MaxPool2D(wiring.Component):
         connect(m, results.o, wiring.flipped(self.o))
 
         depth = levels(folding.leaves)
-        step = Signal(depth + 1)
-        m.d.sync += step[1:].eq(step)
-        m.d.comb += [
-            step[0].eq(sliding.o.valid & results.free),
-            sliding.o.ready.eq(results.free),
-            results.book.eq(sliding.o.valid),
-            results.give.eq(step[depth]),
-        ]
+        results.book_each(m, sliding.o, depth)
         for channel in range(channels):
             values = [sliding.o.payload[leaf * channels + channel] for leaf in range(folding.leaves)]
             for level in range(depth):

@@ -5,7 +5,7 @@ back-pressure acts at its head: a step that will give a word waits until a place
 """
 
 from amaranth import Module, Mux, ShapeLike, Signal
-from amaranth.lib import fifo, wiring
+from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .resources import Device, Resources
@@ -61,6 +61,17 @@ class CreditQueue(wiring.Component):
             queue.r_en.eq(self.o.ready),
         ]
         return m
+
+    def book_each(self, m: Module, source: stream.Interface, latency: int) -> None:
+        """Take a word a clock from `source` into a pipeline of `latency` cycles, a place booked for what each gives."""
+        step = Signal(latency + 1)
+        m.d.sync += step[1:].eq(step)
+        m.d.comb += [
+            step[0].eq(source.valid & self.free),
+            source.ready.eq(self.free),
+            self.book.eq(source.valid),
+            self.give.eq(step[latency]),
+        ]
 
 
 def timing(depth: int, latency: int) -> Buffer:

@@ -83,14 +83,7 @@ class Table(wiring.Component):
         o = self.o.payload.shape()
         m.submodules.queue = results = CreditQueue(o.elem_shape, o.length, depth)
         connect(m, results.o, wiring.flipped(self.o))
-        step = Signal(self.latency + 1)
-        m.d.sync += step[1:].eq(step)
-        m.d.comb += [
-            step[0].eq(self.i.valid & results.free),
-            self.i.ready.eq(results.free),
-            results.book.eq(self.i.valid),
-            results.give.eq(step[self.latency]),
-        ]
+        results.book_each(m, wiring.flipped(self.i), self.latency)
         style = "block" if deal.in_block(len(self.table), o.elem_shape.width) else "logic"
         for lane, x in enumerate(self.i.payload):
             m.submodules[f"table{lane}"] = rom = memory.Memory(
