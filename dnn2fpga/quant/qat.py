@@ -139,7 +139,7 @@ def _float_outputs(tf: Any, keras: Any, graph: Graph, x: np.ndarray) -> np.ndarr
     def run(x: Any) -> Any:
         for node in graph.nodes:
             weights = {name: keras.ops.cast(weight, "float32") for name, weight in node.weights.items()}
-            x = node.spec.run_traced(keras.ops, weights, x, 0.0)
+            x = node.spec.run_traced(keras.ops, weights, x, pad=0.0)
         return keras.ops.reshape(x, (-1, int(np.prod(x.shape[1:]))))
 
     return np.concatenate([run(x[at : at + EVALUATED]).numpy() for at in range(0, len(x), EVALUATED)])

@@ -177,7 +177,7 @@ class _Step:
         """The layer on a batch."""
         if self.node is not None:
             kernel = {} if self.kernel is None else {"kernel": self.kernel()}
-            x = self.node.spec.run_traced(self._ops, {**self._weights, **kernel}, x, self._pad)
+            x = self.node.spec.run_traced(self._ops, {**self._weights, **kernel}, x, pad=self._pad)
         return x if self.o is None else self.o(x)
 
     def weights(self) -> dict[str, np.ndarray]:

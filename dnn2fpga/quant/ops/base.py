@@ -76,7 +76,7 @@ class Op:
         """The layer in floating point, on a batch."""
         raise NotImplementedError
 
-    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, pad: float) -> Any:
+    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, *, pad: float) -> Any:
         """The layer on a batch of Keras tensors, for training; `ops` is `keras.ops`.
 
         `pad` is the real value of what a window finds beside the image.

@@ -46,7 +46,7 @@ class Conv2D(Op):
         """In floating point."""
         return float_mac(weights, self._rows(x, 0), relu=self.relu)
 
-    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, pad: float) -> Any:
+    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, *, pad: float) -> Any:
         """For training."""
         margins = self.window.over(tuple(x.shape[1:])).margins
         x = ops.pad(x, ((0, 0), *margins, (0, 0)), constant_values=pad)

@@ -45,7 +45,7 @@ class Dense(Op):
         """In floating point."""
         return float_mac(weights, x, relu=self.relu)
 
-    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, pad: float) -> Any:
+    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, *, pad: float) -> Any:
         """For training."""
         return traced_mac(ops, ops.matmul(x, weights["kernel"]), weights, relu=self.relu)
 

@@ -35,7 +35,7 @@ class Flatten(Op):
         """In floating point."""
         return x.reshape(len(x), -1)
 
-    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, pad: float) -> Any:
+    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, *, pad: float) -> Any:
         """For training."""
         return ops.reshape(x, (-1, math.prod(x.shape[1:])))
 

@@ -36,7 +36,7 @@ class MaxPool2D(Op):
         """In floating point; padding never wins."""
         return self.window.over(x.shape[1:]).extract(x, -np.inf).max(axis=(3, 4))
 
-    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, pad: float) -> Any:
+    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, *, pad: float) -> Any:
         """For training; as in floating point, padding never wins."""
         return ops.max_pool(x, self.window.kernel, self.window.strides, self.window.padding, "channels_last")
 

@@ -31,7 +31,7 @@ class ReLU(Op):
         """In floating point."""
         return np.maximum(x, 0)
 
-    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, pad: float) -> Any:
+    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, *, pad: float) -> Any:
         """For training."""
         return ops.relu(x)
 

@@ -31,7 +31,7 @@ class Softmax(Op):
         e = np.exp(x - x.max(axis=-1, keepdims=True))
         return e / e.sum(axis=-1, keepdims=True)
 
-    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, pad: float) -> Any:
+    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, *, pad: float) -> Any:
         """For training: the logits as they are, as in integers. The loss is worked out of them."""
         return x
 

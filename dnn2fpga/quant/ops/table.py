@@ -51,7 +51,7 @@ class Tanh(Table):
         """In floating point."""
         return np.tanh(x)
 
-    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, pad: float) -> Any:
+    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, *, pad: float) -> Any:
         """For training."""
         return ops.tanh(x)
 
@@ -71,6 +71,6 @@ class Sigmoid(Table):
         """In floating point."""
         return (1 + np.tanh(x / 2)) / 2
 
-    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, pad: float) -> Any:
+    def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, *, pad: float) -> Any:
         """For training."""
         return (1 + ops.tanh(x / 2)) / 2
