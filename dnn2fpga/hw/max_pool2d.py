@@ -16,7 +16,7 @@ from .mac import levels
 from .queue import CreditQueue
 from .resources import Device, Resources
 from .stream import connect, lanes
-from .timing import Buffer, Peek, Pop, Process, Put
+from .timing import Buffer, Process, one_a_clock
 from .window import SlidingWindow
 
 
@@ -85,15 +85,6 @@ class MaxPool2DFolding(NoMultipliers):
 def foldings(node: QNode) -> Iterator[MaxPool2DFolding]:
     """The one folding there is."""
     yield MaxPool2DFolding(node.spec.window.over(node.input_shape), shape_of(node.i))
-
-
-def one_a_clock() -> Process:
-    """Takes a word a clock, each in the cycle in which it sets out."""
-    at = -1
-    while True:
-        at = max(at + 1, (yield Peek()))
-        at = yield Put(at)
-        yield Pop(at)
 
 
 class MaxPool2D(wiring.Component):
