@@ -12,19 +12,42 @@ from typing import Any
 
 import numpy as np
 
-from .hw import average_pool2d, conv2d, convert, dense, float_dense, max_pool2d, relu, softmax, table
+from .hw import (
+    add,
+    affine,
+    average_pool2d,
+    conv2d,
+    convert,
+    dense,
+    float_dense,
+    in_turn,
+    max_pool2d,
+    maximum,
+    multiply,
+    relu,
+    softmax,
+    table,
+)  # fmt: skip
+from .hw import slice as slice_
 from .hw.layer import Folding
 from .model.graph import Weights
 from .quant.graph import QNode
 from .quant.ops import lowered_conv
+from .quant.ops.add import Add, Subtract
+from .quant.ops.affine import Affine, normalization, rescaling
 from .quant.ops.average_pool2d import AveragePool2D
 from .quant.ops.base import Op
+from .quant.ops.concatenate import Concatenate
 from .quant.ops.conv2d import Conv2D, FloatConv2D
 from .quant.ops.convert import ToFloat, ToInteger
 from .quant.ops.dense import Dense, FloatDense
 from .quant.ops.flatten import Flatten
 from .quant.ops.max_pool2d import MaxPool2D
+from .quant.ops.maximum import Maximum
+from .quant.ops.multiply import Multiply
+from .quant.ops.pack import Pack
 from .quant.ops.relu import ReLU
+from .quant.ops.slice import Slice
 from .quant.ops.softmax import Softmax
 from .quant.ops.table import Sigmoid, Tanh
 
@@ -58,6 +81,14 @@ KINDS = (
     Kind(Tanh, None, "tanh", table.foldings),
     Kind(Sigmoid, None, "sigmoid", table.foldings),
     Kind(Softmax, "Softmax", "softmax", softmax.foldings),
+    Kind(Affine, None, None, affine.foldings),
+    Kind(Add, "Add", None, add.foldings),
+    Kind(Subtract, "Subtract", None, add.foldings),
+    Kind(Multiply, "Multiply", None, multiply.foldings),
+    Kind(Maximum, "Maximum", None, maximum.foldings),
+    Kind(Concatenate, "Concatenate", None, in_turn.foldings),
+    Kind(Slice, None, None, slice_.foldings),
+    Kind(Pack, None, None, in_turn.foldings),
     Kind(FloatConv2D, None, None, conv2d.float_foldings),
     Kind(FloatDense, None, None, float_dense.foldings),
     Kind(ToFloat, None, None, convert.to_float_foldings),
@@ -68,6 +99,8 @@ SPECS = {kind.name: kind.spec for kind in KINDS}
 FOLDINGS = {kind.name: kind.foldings for kind in KINDS}
 
 LOWERED: dict[str, Callable[[dict[str, Any], list[np.ndarray]], list[tuple[str, Op, Weights]]]] = {
+    "Rescaling": rescaling,
+    "Normalization": normalization,
     "Conv1D": lowered_conv.conv1d,
     "DepthwiseConv1D": lowered_conv.depthwise_conv1d,
     "DepthwiseConv2D": lowered_conv.depthwise_conv2d,
