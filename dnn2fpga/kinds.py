@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from .hw import conv2d, convert, dense, float_dense, max_pool2d, relu, softmax, table
+from .hw import conv2d, convert, dense, float_dense, max_pool2d, prelu, relu, row_softmax, softmax, table
 from .hw.layer import Folding
 from .quant.graph import QNode
 from .quant.ops.base import Op
@@ -18,7 +18,11 @@ from .quant.ops.convert import ToFloat, ToInteger
 from .quant.ops.dense import Dense, FloatDense
 from .quant.ops.flatten import Flatten
 from .quant.ops.max_pool2d import MaxPool2D
-from .quant.ops.relu import ReLU
+from .quant.ops.prelu import PReLU
+from .quant.ops.rectifiers import ELU, SELU, LeakyReLU
+from .quant.ops.relu import BentReLU, ReLU
+from .quant.ops.row_softmax import RowSoftmax
+from .quant.ops.smooth import Exponential, Gelu, HardSigmoid, HardSilu, Silu, Softplus, Softsign
 from .quant.ops.softmax import Softmax
 from .quant.ops.table import Sigmoid, Tanh
 
@@ -50,7 +54,20 @@ KINDS = (
     Kind(ReLU, "ReLU", "relu", relu.foldings),
     Kind(Tanh, None, "tanh", table.foldings),
     Kind(Sigmoid, None, "sigmoid", table.foldings),
+    Kind(BentReLU, None, "relu6", table.foldings),
+    Kind(LeakyReLU, "LeakyReLU", "leaky_relu", table.foldings),
+    Kind(ELU, "ELU", "elu", table.foldings),
+    Kind(SELU, None, "selu", table.foldings),
+    Kind(Softplus, None, "softplus", table.foldings),
+    Kind(Softsign, None, "softsign", table.foldings),
+    Kind(HardSigmoid, None, "hard_sigmoid", table.foldings),
+    Kind(Silu, None, "silu", table.foldings),
+    Kind(HardSilu, None, "hard_silu", table.foldings),
+    Kind(Gelu, None, "gelu", table.foldings),
+    Kind(Exponential, None, "exponential", table.foldings),
+    Kind(PReLU, "PReLU", None, prelu.foldings),
     Kind(Softmax, "Softmax", "softmax", softmax.foldings),
+    Kind(RowSoftmax, None, None, row_softmax.foldings),
     Kind(FloatConv2D, None, None, conv2d.float_foldings),
     Kind(FloatDense, None, None, float_dense.foldings),
     Kind(ToFloat, None, None, convert.to_float_foldings),
