@@ -88,7 +88,7 @@ class BentReLU(Table):
         """A table, or what a ReLU is of integers that neither limit touches."""
         i = at.i
         assert isinstance(i, Format)
-        if self.rectifies and i == i.rectified and self.max_value is not None:
-            if (i.maximum - 0.5) * i.scale < self.max_value:
-                return QNode(node.name, ReLU(), at.input_shape, at.output_shape, i, i)
+        limit = math.inf if self.max_value is None else self.max_value
+        if self.rectifies and i == i.rectified and (i.maximum - 0.5) * i.scale < limit:
+            return QNode(node.name, ReLU(), at.input_shape, at.output_shape, i, i)
         return super().quantize(node, at)

@@ -20,7 +20,8 @@ class RowSoftmax(Op):
 
     In integers, of a row `q` of C values: `e = table[max(q) - q]`, of which the greatest is `2^E - 1`, and
     `y = (e · top + (sum(e) >> 1)) // sum(e)`, rounded half up, where `top` stands for 1. E is such that the table's
-    roundings together amount to half a step of `y` at most: `(C + 1) · top <= 2^E`. So `y` is within one step of softmax.
+    roundings together amount to less than a sixteenth of a step of `y`, `8 · (C + 1) · top <= 2^E`: `y` is within one
+    step of softmax, and mostly what softmax is rounded to.
     """
 
     kind: ClassVar[str] = "row_softmax"
@@ -40,7 +41,7 @@ class RowSoftmax(Op):
         assert isinstance(at.i, Format)
         o = at.format_of(0.0, 1.0)
         top = round(1 / o.scale)
-        bits = ((at.input_shape[-1] + 1) * top - 1).bit_length()
+        bits = (8 * (at.input_shape[-1] + 1) * top - 1).bit_length()
         distance = np.arange(1 << at.i.bits) * at.i.scale
         table = round_half_up(np.exp(-distance) * ((1 << bits) - 1))
         return QNode(

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...errors import Refusal
 from ...model.graph import Node, Weights
 from ..fixed import Format
 from ..graph import QNode
@@ -40,7 +39,7 @@ class Table(Op):
         return self.apply(ops, x)
 
     def quantize(self, node: Node, at: Setting) -> QNode:
-        """The output format follows from that of the input, so calibration plays no part in it."""
+        """The output format follows from that of the input, so calibration plays no part in it, unless it `rescales`."""
         assert isinstance(at.i, Format)
         entries: np.ndarray = np.arange(1 << at.i.bits)
         if at.i.signed:
@@ -48,9 +47,7 @@ class Table(Op):
         x = at.i.dequantize(entries)
         with np.errstate(over="ignore"):
             y = self.apply(np, x)
-        if not np.isfinite(y).all():
-            raise Refusal(f"layer '{node.name}': its inputs reach {x.max():g}, of which {self.kind} is infinite")
-        o = at.format_of(*(self.spans or (float(y.min()), float(y.max()))))
+        o = at.o or at.format_of(*(self.spans or (float(y.min()), float(y.max()))))
         return QNode(node.name, self, at.input_shape, at.output_shape, at.i, o, {"table": o.quantize(y)})
 
     def run(self, node: QNode, x: np.ndarray) -> np.ndarray:
