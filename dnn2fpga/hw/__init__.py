@@ -31,5 +31,6 @@ __all__ = [
     "AdderTree", "Conv2D", "Conv2DFolding", "Dense", "DenseFolding", "FloatDense", "FloatDenseFolding", "FloatFormat",
     "FloatSums", "Join", "JoinFolding", "MacArray", "MasterSlave", "MaxPool2D", "MaxPool2DFolding", "Multiplier",
     "Narrow", "PReLU", "PReLUFolding", "Pipeline", "Popcount", "ReLU", "Requantize", "Rescale", "RowSoftmax",
-    "RowSoftmaxFolding", "SlidingWindow", "Sums", "Table", "Widen", "Window", "Winner", "connect", "floating", "lanes", "products_of",
+    "RowSoftmaxFolding", "SlidingWindow", "Sums", "Table", "Widen", "Window", "Winner", "connect",
+    "floating", "lanes", "products_of",
 ]  # fmt: skip

@@ -39,7 +39,7 @@ class Table(Op):
         return self.apply(ops, x)
 
     def quantize(self, node: Node, at: Setting) -> QNode:
-        """The output format follows from that of the input, so calibration plays no part in it, unless it `rescales`."""
+        """The output format follows from that of the input, without calibration, unless it `rescales`."""
         assert isinstance(at.i, Format)
         entries: np.ndarray = np.arange(1 << at.i.bits)
         if at.i.signed:
