@@ -24,7 +24,9 @@ from .hw import (
     max_pool2d,
     maximum,
     multiply,
+    prelu,
     relu,
+    row_softmax,
     softmax,
     table,
 )  # fmt: skip
@@ -46,8 +48,12 @@ from .quant.ops.max_pool2d import MaxPool2D
 from .quant.ops.maximum import Maximum
 from .quant.ops.multiply import Multiply
 from .quant.ops.pack import Pack
-from .quant.ops.relu import ReLU
+from .quant.ops.prelu import PReLU
+from .quant.ops.rectifiers import ELU, SELU, LeakyReLU
+from .quant.ops.relu import BentReLU, ReLU
+from .quant.ops.row_softmax import RowSoftmax
 from .quant.ops.slice import Slice
+from .quant.ops.smooth import Exponential, Gelu, HardSigmoid, HardSilu, Silu, Softplus, Softsign
 from .quant.ops.softmax import Softmax
 from .quant.ops.table import Sigmoid, Tanh
 
@@ -80,6 +86,18 @@ KINDS = (
     Kind(ReLU, "ReLU", "relu", relu.foldings),
     Kind(Tanh, None, "tanh", table.foldings),
     Kind(Sigmoid, None, "sigmoid", table.foldings),
+    Kind(BentReLU, None, "relu6", table.foldings),
+    Kind(LeakyReLU, "LeakyReLU", "leaky_relu", table.foldings),
+    Kind(ELU, "ELU", "elu", table.foldings),
+    Kind(SELU, None, "selu", table.foldings),
+    Kind(Softplus, None, "softplus", table.foldings),
+    Kind(Softsign, None, "softsign", table.foldings),
+    Kind(HardSigmoid, None, "hard_sigmoid", table.foldings),
+    Kind(Silu, None, "silu", table.foldings),
+    Kind(HardSilu, None, "hard_silu", table.foldings),
+    Kind(Gelu, None, "gelu", table.foldings),
+    Kind(Exponential, None, "exponential", table.foldings),
+    Kind(PReLU, "PReLU", None, prelu.foldings),
     Kind(Softmax, "Softmax", "softmax", softmax.foldings),
     Kind(Affine, None, None, affine.foldings),
     Kind(Add, "Add", None, add.foldings),
@@ -89,6 +107,7 @@ KINDS = (
     Kind(Concatenate, "Concatenate", None, in_turn.foldings),
     Kind(Slice, None, None, slice_.foldings),
     Kind(Pack, None, None, in_turn.foldings),
+    Kind(RowSoftmax, None, None, row_softmax.foldings),
     Kind(FloatConv2D, None, None, conv2d.float_foldings),
     Kind(FloatDense, None, None, float_dense.foldings),
     Kind(ToFloat, None, None, convert.to_float_foldings),

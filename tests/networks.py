@@ -14,6 +14,7 @@ from dnn2fpga.quant.ops.conv2d import Conv2D
 from dnn2fpga.quant.ops.dense import Dense
 from dnn2fpga.quant.ops.flatten import Flatten
 from dnn2fpga.quant.ops.max_pool2d import MaxPool2D
+from dnn2fpga.quant.ops.prelu import PReLU
 from dnn2fpga.quant.ops.relu import ReLU
 from dnn2fpga.quant.ops.softmax import Softmax
 from dnn2fpga.quant.ops.table import Sigmoid, Tanh
@@ -81,6 +82,9 @@ class Builder:
 
     def sigmoid(self) -> Builder:
         return self.add(Sigmoid())
+
+    def prelu(self) -> Builder:
+        return self.add(PReLU(), alpha=self.rng.uniform(-0.5, 1, self.shape[-1]))
 
     def flatten(self) -> Builder:
         return self.add(Flatten())

@@ -11,7 +11,10 @@ from dnn2fpga.quant.fixed import Format
 from dnn2fpga.quant.floating import FloatFormat
 from dnn2fpga.quant.ops.affine import Affine
 from dnn2fpga.quant.ops.merge import Merge
+from dnn2fpga.quant.ops.rectifiers import ELU, SELU, LeakyReLU
+from dnn2fpga.quant.ops.relu import BentReLU
 from dnn2fpga.quant.ops.slice import Slice
+from dnn2fpga.quant.ops.smooth import Exponential, Gelu, HardSigmoid, HardSilu, Silu, Softplus, Softsign
 
 from ..networks import Builder
 from .floating.layers import floating, some_codes, to_float, to_integer
@@ -24,6 +27,12 @@ STALLS = {
     "slow sink": Stalls(output=0.6, seed=8),
     "both": Stalls(0.4, 0.4, seed=9),
 }
+
+
+def within(builder):
+    """`builder` with a softmax that something reads."""
+    return builder.softmax().flatten()
+
 
 # For each kind, layers of that kind in a setting that is awkward for it. The last layer of that kind is tested.
 CASES = {
@@ -86,7 +95,40 @@ CASES = {
     ],
     "tanh": [Builder((3, 2, 2)).tanh().quantized(), Builder((6,)).tanh().quantized(activation_bits=5)],
     "sigmoid": [Builder((2, 2, 3)).sigmoid().quantized(), Builder((6,)).sigmoid().quantized(signed=False)],
+    "bent_relu": [
+        Builder((2, 3, 2)).add(BentReLU(0.5)).quantized(),
+        Builder((6,)).add(BentReLU(None, 0.25, 0.125)).quantized(activation_bits=5, symmetric=False),
+    ],
+    "leaky_relu": [
+        Builder((2, 3, 2)).add(LeakyReLU(0.1)).quantized(),
+        Builder((6,)).add(LeakyReLU()).quantized(symmetric=False),
+    ],
+    "elu": [Builder((6,)).add(ELU(0.5)).quantized(power_of_two=True)],
+    "selu": [Builder((6,)).add(SELU()).quantized()],
+    "softplus": [Builder((6,)).add(Softplus()).quantized(activation_bits=6)],
+    "softsign": [Builder((6,)).add(Softsign()).quantized()],
+    "hard_sigmoid": [Builder((6,)).add(HardSigmoid()).quantized()],
+    "silu": [Builder((6,)).add(Silu()).quantized(), Builder((6,)).add(Silu()).quantized(signed=False)],
+    "hard_silu": [Builder((6,)).add(HardSilu()).quantized(symmetric=False)],
+    "gelu": [Builder((6,)).add(Gelu()).quantized(), Builder((6,)).add(Gelu(approximate=True)).quantized()],
+    "exponential": [Builder((6,)).add(Exponential()).quantized()],
+    "prelu": [
+        Builder((3, 2, 6)).prelu().quantized(),
+        Builder((5,)).prelu().quantized(activation_bits=16),
+        Builder((4,)).prelu().quantized(activation_bits=4, symmetric=False),
+        Builder((4,)).prelu().quantized(activation_bits=5, power_of_two=True),
+        Builder((3,)).prelu().quantized(activation_bits=2, signed=False),
+        Builder((1,)).prelu().quantized(),
+    ],
+    "row_softmax": [
+        within(Builder((2, 2, 5))).quantized(),
+        within(Builder((12,))).quantized(activation_bits=4, symmetric=False),
+        within(Builder((1,))).quantized(activation_bits=6, signed=False),
+        within(Builder((2, 3))).quantized(activation_bits=10, power_of_two=True),
+        within(Builder((2,))).quantized(activation_bits=1),
+    ],
     "softmax": [
+        Builder((2, 3, 4)).softmax().quantized(),
         Builder((4,)).dense(7).softmax().quantized(),
         Builder((4,)).dense(1).softmax().quantized(),
         floating(Builder((4,)).dense(5).softmax(), "bfloat16"),
