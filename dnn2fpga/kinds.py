@@ -128,5 +128,9 @@ LOWERED: dict[str, Callable[[dict[str, Any], list[np.ndarray]], list[tuple[str, 
     "MaxPooling1D": lowered_conv.max_pooling1d,
     "AveragePooling1D": lowered_conv.average_pooling1d,
 }
-"""Keras layers that are other layers of ours: what makes of one's configuration and weights (suffix of the name,
-specification, weights), one for each of ours, in their order."""
+"""Keras layers that become other kinds than one of their own name, or several layers, by class name.
+
+The function takes the layer's configuration and weights and gives the parts in order, each as (suffix, specification,
+weights); a part is called as the layer with that suffix. No parts: the layer does nothing. Raises `Refusal` on a
+setting that is not supported.
+"""
