@@ -71,6 +71,9 @@ CHAINS = {
     "pool strides": (IMAGE, lambda: [layers.MaxPooling2D((3, 2), strides=(1, 2))]),
     "pool same": (IMAGE, lambda: [layers.MaxPooling2D(2, padding="same")]),
     "flatten dense": (IMAGE, lambda: [layers.Flatten(), layers.Dense(5)]),
+    "dense on the last axis": (IMAGE, lambda: [layers.Dense(5, activation="relu")]),
+    "conv in groups": ((8, 7, 4), lambda: [layers.Conv2D(6, 3, groups=2)]),
+    "average pool": (IMAGE, lambda: [layers.AveragePooling2D((2, 3), strides=(1, 2), padding="same")]),
     "dense without bias": ((6,), lambda: [layers.Dense(5, use_bias=False)]),
     "tanh argument": ((6,), lambda: [layers.Dense(5, activation="tanh")]),
     "sigmoid argument": ((6,), lambda: [layers.Dense(5, activation="sigmoid")]),
@@ -197,7 +200,6 @@ UNSUPPORTED = {
         lambda: layers.Conv2D(2, 3, activation="gelu")
     ),
     "layer 'activation': an activation 'selu' is not supported": lambda: layers.Activation("selu"),
-    "layer 'dense': Dense takes (features,), not (9, 7, 3)": lambda: layers.Dense(3),
     "layer 'max_pooling2d': data_format=": lambda: layers.MaxPooling2D(2, data_format="channels_first"),
     "layer 'batch_normalization': axis=1 is not supported on": lambda: layers.BatchNormalization(axis=1),
 }
