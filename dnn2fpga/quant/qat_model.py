@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..model.graph import Graph, Node, Values
+from ..model.graph import INPUT, Graph, Node, Values
 from .fixed import Format
 from .floating import FloatFormat
 from .graph import QNode
@@ -150,10 +150,13 @@ class FakeKernel:
 
 
 class _Step:
-    """One layer of the integer model: the float layer that it stands for, if any, and the rounding of what it gives."""
+    """One layer of the integer model: the float layer that it stands for, if any, and the rounding of what it gives.
+
+    `i` is the format in which its first input arrives, if that is in integers.
+    """
 
     def __init__(
-        self, keras: Any, q: QNode, node: Node | None, kernel: FakeKernel | None, *, learned: bool
+        self, keras: Any, q: QNode, node: Node | None, kernel: FakeKernel | None, i: FakeFormat | None, *, learned: bool
     ) -> None:  # fmt: skip
         self._ops, self.node, self.kernel = keras.ops, node, kernel
         floats = {} if node is None else node.weights
@@ -165,12 +168,17 @@ class _Step:
         self._pad = float(q.i.dequantize(np.array(q.i.zero)))
         # A layer with constants of its own works out new numbers, or one whose input is in none; others hand theirs on.
         new = isinstance(q.i, FloatFormat) or bool(q.arrays or q.scalars) or q.spec.kind == "slice"
-        self.o = FakeFormat(keras, q.o, learned=learned) if new and isinstance(q.o, Format) else None
+        self._own = FakeFormat(keras, q.o, learned=learned) if new and isinstance(q.o, Format) else None
+        if new and q.o is q.i and i is not None:  # not only alike: numbers in the very format that came, maybe learned
+            self._own, self.o = None, i
+        else:
+            self.o = self._own
+        self.gives = self.o if new else i
 
     @property
     def variables(self) -> list[Any]:
         """What is trained."""
-        parts = [part.variables for part in (self.kernel, self.o) if part is not None]
+        parts = [part.variables for part in (self.kernel, self._own) if part is not None]
         return [*self._weights.values(), *(variable for part in parts for variable in part)]
 
     def __call__(self, *xs: Any) -> Any:
@@ -204,6 +212,7 @@ class FakeQuantized:
         self._i = FakeFormat(keras, qgraph.i, learned=False) if in_one else None  # type: ignore[arg-type]
         self._steps = []
         nodes = {node.name: node for node in graph.nodes}
+        given: dict[str, FakeFormat | None] = {INPUT: self._i}
         for q in qgraph.nodes:
             node, kernel, learned = nodes.get(q.name), None, False
             if node is not None and node.spec.has_kernel and isinstance(q.o, Format):
@@ -212,7 +221,9 @@ class FakeQuantized:
                     keras, node.weights["kernel"], scheme, scheme.bits(q.name).weight_bits,
                     formats.weight_scales[q.name], learned=learn_scales, dorefa=dorefa,
                 )  # fmt: skip
-            self._steps.append(_Step(keras, q, node, kernel, learned=learned))
+            i = given.get(q.inputs[0])
+            self._steps.append(_Step(keras, q, node, kernel, i, learned=learned))
+            given[q.name] = self._steps[-1].gives
 
     @property
     def variables(self) -> Sequence[Any]:
