@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import Refusal
-from ..model.graph import Shape
+from ..model.graph import INPUT, Shape, Values, linked, readers
 from .fixed import Format
 from .floating import FloatFormat
 
@@ -18,11 +18,20 @@ BATCH = 64
 
 
 @dataclass(frozen=True)
+class Arriving:
+    """What a layer reads: its shape and format."""
+
+    shape: Shape
+    fmt: Format | FloatFormat
+
+
+@dataclass(frozen=True)
 class QNode:
     """One integer layer.
 
     `i` and `o` are the formats of its input and output, `arrays` its integer constants (kernel, offset,
-    multiplier, table), `scalars` its integer parameters (shift).
+    multiplier, table), `scalars` its integer parameters (shift). `inputs` are the names of the layers that it reads,
+    as those of a `model.graph.Node`; of the second and those behind it `also` holds shape and format.
     """
 
     name: str
@@ -33,10 +42,17 @@ class QNode:
     o: Format | FloatFormat
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     scalars: Mapping[str, int] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
+    also: tuple[Arriving, ...] = ()
 
-    def run(self, x: np.ndarray) -> np.ndarray:
-        """The layer on a batch of integers `(n, *input_shape)`; gives `(n, *output_shape)` in int64."""
-        return self.spec.run(self, x)
+    def run(self, *xs: np.ndarray) -> np.ndarray:
+        """The layer on a batch of integers `(n, *input_shape)` of each input; gives `(n, *output_shape)` in int64."""
+        return self.spec.run(self, *xs)
+
+    @property
+    def arriving(self) -> tuple[Arriving, ...]:
+        """Shape and format of every input."""
+        return (Arriving(self.input_shape, self.i), *self.also)
 
     @property
     def stored_bits(self) -> int:
@@ -49,10 +65,17 @@ class QNode:
 
 @dataclass(frozen=True)
 class QGraph:
-    """A chain of integer layers: the golden reference of every simulation and every board."""
+    """Integer layers, each behind those that it reads: the golden reference of every simulation and every board.
+
+    The last gives the output. A model of several inputs takes them packed into one tensor, one behind the other, of
+    which `Slice` layers take their parts; one of several outputs ends in `Pack`.
+    """
 
     name: str
     nodes: tuple[QNode, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "nodes", linked(self.nodes))
 
     @property
     def input_shape(self) -> Shape:
@@ -75,13 +98,24 @@ class QGraph:
         return self.nodes[-1].o
 
     @property
+    def is_packed(self) -> bool:
+        """Whether several inputs are packed into one tensor, each in a format of its own."""
+        return self.nodes[0].spec.kind == "slice"
+
+    @property
     def stored_bytes(self) -> int:
         """Bytes of all constants that the hardware keeps, each layer's rounded up."""
         return sum(-(-node.stored_bits // 8) for node in self.nodes)
 
     def quantize_input(self, x: np.ndarray) -> np.ndarray:
         """Real inputs `(n, *input_shape)` as the integers that the hardware is fed with."""
-        return self.i.quantize(check_batch(x, self.input_shape, "input"))
+        x = check_batch(x, self.input_shape, "input")
+        if not self.is_packed:
+            return self.i.quantize(x)
+        q = np.zeros(x.shape, np.int64)
+        for node in readers(self.nodes, INPUT):
+            q[:, node.spec.span] = node.o.quantize(x[:, node.spec.span])
+        return q
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """Real inputs `(n, *input_shape)` to output integers `(n, *output_shape)`, exact, in int64.
@@ -96,20 +130,26 @@ class QGraph:
         return np.concatenate(batches) if batches else np.zeros((0, *self.output_shape), np.int64)
 
     def _run_batch(self, q: np.ndarray) -> np.ndarray:
-        for node in self.nodes:
-            q = node.run(q)
-        return q
+        for _, y in self.trace_integers(q):  # noqa: B007 (the last one counts)
+            pass
+        return y
 
     def trace(self, x: np.ndarray) -> Iterator[tuple[QNode, np.ndarray]]:
         """Each node with its output integers, for real inputs `x`."""
-        q = self.quantize_input(x)
+        yield from self.trace_integers(self.quantize_input(x))
+
+    def trace_integers(self, q: np.ndarray) -> Iterator[tuple[QNode, np.ndarray]]:
+        """The same from input integers."""
+        values: Values[np.ndarray] = Values(self.nodes, q)
         for node in self.nodes:
-            q = node.run(q)
-            yield node, q
+            values[node.name] = node.run(*values.of(node))
+            values.done(node)
+            yield node, values[node.name]
 
     def outputs_to_real(self, q: np.ndarray) -> np.ndarray:
         """Output integers as the reals they stand for."""
-        return self.o.dequantize(q)
+        last = self.nodes[-1]
+        return last.spec.to_real(last, q)
 
     def classify(self, outputs: np.ndarray) -> np.ndarray:
         """The winning class of each output `(n, *output_shape)`: the hardware's own where it gives one."""
