@@ -31,16 +31,16 @@ class Conv2D(Op):
     @classmethod
     def from_keras(cls, config: dict[str, Any], weights: list[np.ndarray]) -> tuple[Op, Weights]:
         """From a `Conv2D` layer."""
-        refuse_unless(config, dilation_rate=(1, 1), groups=1, data_format="channels_last")
+        refuse_unless(config, groups=1, data_format="channels_last")
         return cls(config["filters"], Window.from_keras(config, "kernel_size")), read_weights(weights)
 
     def output_shape(self, shape: Shape) -> Shape:
-        """(height, width, channels) to (down, across, filters)."""
-        return (*self.window.over(shape).count, self.filters)
+        """(height, width, channels) to (down, across, filters); (length, channels) to (across, filters)."""
+        return self.window.output_shape(shape, self.filters)
 
     def weight_shapes(self, shape: Shape) -> dict[str, Shape]:
         """(height, width, channels, filters) and (filters,)."""
-        return {"kernel": (*self.window.kernel, shape[2], self.filters), "bias": (self.filters,)}
+        return {"kernel": (*self.window.kernel, shape[-1], self.filters), "bias": (self.filters,)}
 
     def run_float(self, weights: Weights, x: np.ndarray) -> np.ndarray:
         """In floating point."""
@@ -48,10 +48,18 @@ class Conv2D(Op):
 
     def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, *, pad: float) -> Any:
         """For training."""
-        margins = self.window.over(tuple(x.shape[1:])).margins
-        x = ops.pad(x, ((0, 0), *margins, (0, 0)), constant_values=pad)
-        sums = ops.conv(x, weights["kernel"], self.window.strides, "valid", "channels_last")
-        return traced_mac(ops, sums, weights, relu=self.relu)
+        shape = tuple(x.shape[1:])
+        placement = self.window.over(shape)
+        x = ops.reshape(x, (-1, *placement.shape))
+        x = ops.pad(x, ((0, 0), *placement.margins, (0, 0)), constant_values=pad)
+        # Keras does not stride and dilate at once.
+        strides, dilation = self.window.strides, self.window.dilation
+        both = strides != (1, 1) and dilation != (1, 1)
+        sums = ops.conv(x, weights["kernel"], (1, 1) if both else strides, "valid", "channels_last", dilation)
+        if both:
+            sums = sums[:, :: strides[0], :: strides[1]]
+        y = traced_mac(ops, sums, weights, relu=self.relu)
+        return ops.reshape(y, (-1, *self.output_shape(shape)))
 
     def quantize(self, node: Node, at: Setting) -> QNode:
         """As every sum of products."""
@@ -70,9 +78,9 @@ class Conv2D(Op):
         return self.window.over(shape)
 
     def _rows(self, x: np.ndarray, pad: int) -> np.ndarray:
-        """One row of values a window: (n, down, across, k)."""
+        """One row of values a window: (n, down, across, k); (n, across, k) of images of two axes."""
         windows = self.window.over(x.shape[1:]).extract(x, pad)
-        return windows.reshape(*windows.shape[:3], -1)
+        return windows.reshape(len(x), *self.window.output_shape(x.shape[1:], -1))
 
 
 @dataclass(frozen=True)
