@@ -42,8 +42,8 @@ class UpSamplingFolding(Moves):
 
     def resources(self, device: Device) -> Resources:
         """What it takes of a chip, estimated."""
-        (height, width, _), (down, across), word = self.shape, self.times, self.i_lanes * self.i.width
-        walk = counter.resources(self.parts, across, width, down, height, self.kept)
+        (down, across), word = self.times, self.i_lanes * self.i.width
+        walk = counter.resources(self.parts, across, self.shape[1], down, self.kept)
         return walk + Resources(luts=8 + word) + buffer.resources(self.kept, word, device)
 
     def build(self) -> "UpSampler":
@@ -67,9 +67,9 @@ class UpSampler(Mover):
         """The logic."""
         m = Module()
         folding, step = self.folding, Signal()
-        (height, width, _), (down, across) = folding.shape, folding.times
-        part, again_x, x, again_y, _ = counters(
-            m, step, ("part", folding.parts), ("again_x", across), ("x", width), ("again_y", down), ("y", height)
+        width, (down, across) = folding.shape[1], folding.times
+        part, again_x, x, again_y = counters(
+            m, step, ("part", folding.parts), ("again_x", across), ("x", width), ("again_y", down)
         )
         m.submodules.kept = kept = buffer.buffer(folding.kept, folding.i_lanes * folding.i.width)
         write = kept.write_port()

@@ -27,6 +27,7 @@ class ImageOp(Op):
     """
 
     homogeneous: ClassVar[bool] = True
+    hands_on: ClassVar[bool] = True
 
     @abstractmethod
     def size(self, height: int, width: int) -> tuple[int, int]:

@@ -20,6 +20,7 @@ class Permute(Op):
 
     kind: ClassVar[str] = "permute"
     homogeneous: ClassVar[bool] = True
+    hands_on: ClassVar[bool] = True
     dims: tuple[int, ...]
 
     def __post_init__(self) -> None:

@@ -21,6 +21,7 @@ class Reshape(Op):
 
     kind: ClassVar[str] = "reshape"
     homogeneous: ClassVar[bool] = True
+    hands_on: ClassVar[bool] = True
     target: tuple[int, ...]
 
     def __post_init__(self) -> None:
