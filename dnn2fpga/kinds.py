@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from .hw import conv2d, convert, dense, float_dense, max_pool2d, relu, softmax, table
 from .hw.layer import Folding
+from .model.graph import Weights
 from .quant.graph import QNode
 from .quant.ops.base import Op
 from .quant.ops.conv2d import Conv2D, FloatConv2D
@@ -59,3 +63,11 @@ KINDS = (
 
 SPECS = {kind.name: kind.spec for kind in KINDS}
 FOLDINGS = {kind.name: kind.foldings for kind in KINDS}
+
+LOWERED: dict[str, Callable[[dict[str, Any], list[np.ndarray]], list[tuple[str, Op, Weights]]]] = {}
+"""Keras layers that become other kinds than one of their own name, or several layers, by class name.
+
+The function takes the layer's configuration and weights and gives the parts in order, each as (suffix, specification,
+weights); a part is called as the layer with that suffix. No parts: the layer does nothing. Raises `Refusal` on a
+setting that is not supported.
+"""
