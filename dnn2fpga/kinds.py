@@ -12,19 +12,40 @@ from typing import Any
 
 import numpy as np
 
-from .hw import conv2d, convert, dense, float_dense, max_pool2d, relu, softmax, table
+from .hw import (
+    conv2d,
+    convert,
+    cropping,
+    dense,
+    float_dense,
+    global_pool,
+    max_pool2d,
+    permute,
+    relu,
+    softmax,
+    table,
+    up_sampling,
+    zero_padding,
+)
 from .hw.layer import Folding
 from .model.graph import Weights
 from .quant.graph import QNode
+from .quant.ops import conv_transpose
 from .quant.ops.base import Op
 from .quant.ops.conv2d import Conv2D, FloatConv2D
 from .quant.ops.convert import ToFloat, ToInteger
+from .quant.ops.cropping import Cropping
 from .quant.ops.dense import Dense, FloatDense
 from .quant.ops.flatten import Flatten
+from .quant.ops.global_pool import GlobalAveragePool, GlobalMaxPool
 from .quant.ops.max_pool2d import MaxPool2D
+from .quant.ops.permute import Permute
 from .quant.ops.relu import ReLU
+from .quant.ops.reshape import Reshape
 from .quant.ops.softmax import Softmax
 from .quant.ops.table import Sigmoid, Tanh
+from .quant.ops.up_sampling import UpSampling
+from .quant.ops.zero_padding import ZeroPadding
 
 
 @dataclass(frozen=True)
@@ -51,6 +72,13 @@ KINDS = (
     Kind(MaxPool2D, "MaxPooling2D", None, max_pool2d.foldings),
     Kind(Dense, "Dense", None, dense.foldings),
     Kind(Flatten, "Flatten", None, None),
+    Kind(Reshape, "Reshape", None, None),
+    Kind(Permute, "Permute", None, permute.foldings),
+    Kind(ZeroPadding, "ZeroPadding2D", None, zero_padding.foldings),
+    Kind(Cropping, "Cropping2D", None, cropping.foldings),
+    Kind(UpSampling, "UpSampling2D", None, up_sampling.foldings),
+    Kind(GlobalAveragePool, "GlobalAveragePooling2D", None, global_pool.foldings),
+    Kind(GlobalMaxPool, "GlobalMaxPooling2D", None, global_pool.foldings),
     Kind(ReLU, "ReLU", "relu", relu.foldings),
     Kind(Tanh, None, "tanh", table.foldings),
     Kind(Sigmoid, None, "sigmoid", table.foldings),
@@ -64,7 +92,23 @@ KINDS = (
 SPECS = {kind.name: kind.spec for kind in KINDS}
 FOLDINGS = {kind.name: kind.foldings for kind in KINDS}
 
-LOWERED: dict[str, Callable[[dict[str, Any], list[np.ndarray]], list[tuple[str, Op, Weights]]]] = {}
+Lower = Callable[[dict[str, Any], list[np.ndarray]], list[tuple[str, Op, Weights]]]
+
+
+def _as(spec: type[Op]) -> Lower:
+    """For a Keras layer that is read as that of another name."""
+    return lambda config, weights: [("", *spec.from_keras(config, weights))]
+
+
+LOWERED: dict[str, Lower] = {
+    "ZeroPadding1D": _as(ZeroPadding),
+    "Cropping1D": _as(Cropping),
+    "UpSampling1D": _as(UpSampling),
+    "GlobalAveragePooling1D": _as(GlobalAveragePool),
+    "GlobalMaxPooling1D": _as(GlobalMaxPool),
+    "Conv1DTranspose": conv_transpose.lowered,
+    "Conv2DTranspose": conv_transpose.lowered,
+}
 """Keras layers that become other kinds than one of their own name, or several layers, by class name.
 
 The function takes the layer's configuration and weights and gives the parts in order, each as (suffix, specification,
