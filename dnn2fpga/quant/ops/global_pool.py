@@ -82,7 +82,7 @@ class GlobalAveragePool(GlobalPool):
         low, high = count * at.i.minimum, count * at.i.maximum
         multiplier, offset, shift = mean_law(count, low, high)
         if (max(-low, high) * multiplier + offset + (1 << shift)).bit_length() > WIDEST_SUM:
-            raise Refusal(f"layer '{node.name}': {count} values of {at.i.bits} bits are too many to average; use fewer")
+            raise Refusal(f"layer '{node.name}': {count} values of {at.i.bits} bits are too many to average; use fewer bits")
         scalars = {"multiplier": multiplier, "offset": offset, "shift": shift}
         return QNode(node.name, self, at.input_shape, at.output_shape, at.i, at.i, {}, scalars)
 
