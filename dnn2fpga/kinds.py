@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .hw import (
+    average_pool2d,
     conv2d,
     convert,
     cropping,
@@ -30,7 +31,8 @@ from .hw import (
 from .hw.layer import Folding
 from .model.graph import Weights
 from .quant.graph import QNode
-from .quant.ops import conv_transpose
+from .quant.ops import conv_transpose, lowered_conv
+from .quant.ops.average_pool2d import AveragePool2D
 from .quant.ops.base import Op
 from .quant.ops.conv2d import Conv2D, FloatConv2D
 from .quant.ops.convert import ToFloat, ToInteger
@@ -70,6 +72,7 @@ class Kind:
 KINDS = (
     Kind(Conv2D, "Conv2D", None, conv2d.foldings),
     Kind(MaxPool2D, "MaxPooling2D", None, max_pool2d.foldings),
+    Kind(AveragePool2D, "AveragePooling2D", None, average_pool2d.foldings),
     Kind(Dense, "Dense", None, dense.foldings),
     Kind(Flatten, "Flatten", None, None),
     Kind(Reshape, "Reshape", None, None),
@@ -101,13 +104,20 @@ def _as(spec: type[Op]) -> Lower:
 
 
 LOWERED: dict[str, Lower] = {
+    "Conv1D": lowered_conv.conv1d,
+    "DepthwiseConv1D": lowered_conv.depthwise_conv1d,
+    "DepthwiseConv2D": lowered_conv.depthwise_conv2d,
+    "SeparableConv1D": lowered_conv.separable_conv1d,
+    "SeparableConv2D": lowered_conv.separable_conv2d,
+    "Conv1DTranspose": conv_transpose.lowered,
+    "Conv2DTranspose": conv_transpose.lowered,
+    "MaxPooling1D": lowered_conv.max_pooling1d,
+    "AveragePooling1D": lowered_conv.average_pooling1d,
     "ZeroPadding1D": _as(ZeroPadding),
     "Cropping1D": _as(Cropping),
     "UpSampling1D": _as(UpSampling),
     "GlobalAveragePooling1D": _as(GlobalAveragePool),
     "GlobalMaxPooling1D": _as(GlobalMaxPool),
-    "Conv1DTranspose": conv_transpose.lowered,
-    "Conv2DTranspose": conv_transpose.lowered,
 }
 """Keras layers that become other kinds than one of their own name, or several layers, by class name.
 

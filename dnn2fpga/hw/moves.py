@@ -27,8 +27,6 @@ class Moves(NoMultipliers, ABC):
     shape: tuple[int, int, int]
     i_lanes: int
 
-    memory_bits = 0
-
     def __post_init__(self) -> None:
         if self.i_lanes < 1 or self.shape[2] % self.i_lanes:
             raise ValueError(f"lanes must divide {self.shape[2]} channels, not be {self.i_lanes!r}")
@@ -42,6 +40,11 @@ class Moves(NoMultipliers, ABC):
     def o_lanes(self) -> int:
         """As many values a word out as in."""
         return self.i_lanes
+
+    @property
+    def memory_bits(self) -> int:
+        """Bits of memory: none."""
+        return 0
 
     @property
     def parts(self) -> int:

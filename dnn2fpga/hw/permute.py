@@ -88,7 +88,9 @@ class PermuteFolding(NoMultipliers):
         walk = counter.resources(self.words, *(size for size, _ in self.walk))
         bits = self.depth.bit_length()
         adder = Resources(luts=bits * (1 + len(self.walk)), ffs=bits)
-        return walk + adder + Resources(luts=12, ffs=5) + buffer.resources(self.depth, self.i_lanes * self.i.width, device)
+        return (
+            walk + adder + Resources(luts=12, ffs=5) + buffer.resources(self.depth, self.i_lanes * self.i.width, device)
+        )
 
     def timing(self) -> Iterator[Process | Buffer]:
         """Its timed twin. What goes through the buffer is each tensor's start and its end.

@@ -68,7 +68,7 @@ class UpSampler(Mover):
         m = Module()
         folding, step = self.folding, Signal()
         width, (down, across) = folding.shape[1], folding.times
-        part, again_x, x, again_y = counters(
+        part, again_x, _, again_y = counters(
             m, step, ("part", folding.parts), ("again_x", across), ("x", width), ("again_y", down)
         )
         m.submodules.kept = kept = buffer.buffer(folding.kept, folding.i_lanes * folding.i.width)

@@ -38,7 +38,7 @@ def lowered(config: dict[str, Any], weights: list[np.ndarray]) -> list[tuple[str
         _margins((size - 1) * step + 1, stride, config["padding"], extra)
         for size, step, stride, extra in zip(sizes, dilation, strides, more, strict=True)
     )
-    window = Window(sizes, (1, 1), "valid", dilation, (rows, columns))  # type: ignore[arg-type]
+    window = Window(sizes, (1, 1), "valid", dilation, (rows, columns))
     conv = ("", Conv2D(config["filters"], window), read_weights([kernel, *bias]))
     if strides == (1, 1):
         return [conv]

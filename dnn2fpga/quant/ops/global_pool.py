@@ -13,6 +13,7 @@ from ...errors import Refusal
 from ...model.graph import Node, Shape, Weights
 from ..fixed import Format, requantize
 from ..graph import QNode
+from .average_pool2d import reciprocals
 from .base import Op, Setting, refuse_unless
 from .mac import WIDEST_SUM
 
@@ -80,9 +81,12 @@ class GlobalAveragePool(GlobalPool):
         assert isinstance(at.i, Format)
         count = math.prod(at.input_shape[:-1])
         low, high = count * at.i.minimum, count * at.i.maximum
-        multiplier, offset, shift = mean_law(count, low, high)
+        *constants, shift = reciprocals(np.array(count), low, high)
+        multiplier, offset = map(int, constants)
         if (max(-low, high) * multiplier + offset + (1 << shift)).bit_length() > WIDEST_SUM:
-            raise Refusal(f"layer '{node.name}': {count} values of {at.i.bits} bits are too many to average; use fewer bits")
+            raise Refusal(
+                f"layer '{node.name}': {count} values of {at.i.bits} bits are too many to average; use fewer bits"
+            )
         scalars = {"multiplier": multiplier, "offset": offset, "shift": shift}
         return QNode(node.name, self, at.input_shape, at.output_shape, at.i, at.i, {}, scalars)
 
@@ -97,22 +101,3 @@ class GlobalAveragePool(GlobalPool):
 def _pixels(x: np.ndarray) -> np.ndarray:
     """(n, …, channels) as (n, pixels, channels)."""
     return x.reshape(len(x), -1, x.shape[-1])
-
-
-def mean_law(count: int, low: int, high: int) -> tuple[int, int, int]:
-    """Multiplier, offset and shift of `fixed.requantize` that round the mean of `count` integers exactly.
-
-    That is: for every sum from `low` ≤ 0 to `high` ≥ 0 they give `⌊sum / count + 1/2⌋`, with the least shift s.
-    Let m = ⌈2^s / count⌉ and e = m · count - 2^s. With the offset c, 2^-s (sum · m + c) + 1/2 is
-    `(2 sum + count) / (2 count)` plus `(sum · e + c · count) / (count · 2^s)`. The first is a multiple of
-    `1 / (2 count)`, so its floor stays as it is as long as the second is at least 0 and less than `1 / (2 count)`.
-    The former is so with c = ⌈-low · e / count⌉, the latter if 2 (high · e + c · count) < 2^s.
-    """
-    shift = 0
-    while True:
-        multiplier = -(-(1 << shift) // count)
-        excess = multiplier * count - (1 << shift)
-        offset = -(low * excess // count)
-        if 2 * (high * excess + offset * count) < 1 << shift:
-            return multiplier, offset, shift
-        shift += 1
