@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from .hw import (
+    add,
+    affine,
     average_pool2d,
     conv2d,
     convert,
@@ -20,20 +22,29 @@ from .hw import (
     dense,
     float_dense,
     global_pool,
+    in_turn,
     max_pool2d,
+    maximum,
+    multiply,
     permute,
+    prelu,
     relu,
+    row_softmax,
     softmax,
     table,
     up_sampling,
     zero_padding,
 )
+from .hw import slice as slice_
 from .hw.layer import Folding
 from .model.graph import Weights
 from .quant.graph import QNode
 from .quant.ops import conv_transpose, lowered_conv
+from .quant.ops.add import Add, Subtract
+from .quant.ops.affine import Affine, normalization, rescaling
 from .quant.ops.average_pool2d import AveragePool2D
 from .quant.ops.base import Op
+from .quant.ops.concatenate import Concatenate
 from .quant.ops.conv2d import Conv2D, FloatConv2D
 from .quant.ops.convert import ToFloat, ToInteger
 from .quant.ops.cropping import Cropping
@@ -41,9 +52,17 @@ from .quant.ops.dense import Dense, FloatDense
 from .quant.ops.flatten import Flatten
 from .quant.ops.global_pool import GlobalAveragePool, GlobalMaxPool
 from .quant.ops.max_pool2d import MaxPool2D
+from .quant.ops.maximum import Maximum
+from .quant.ops.multiply import Multiply
+from .quant.ops.pack import Pack
 from .quant.ops.permute import Permute
-from .quant.ops.relu import ReLU
+from .quant.ops.prelu import PReLU
+from .quant.ops.rectifiers import ELU, SELU, LeakyReLU
+from .quant.ops.relu import BentReLU, ReLU
 from .quant.ops.reshape import Reshape
+from .quant.ops.row_softmax import RowSoftmax
+from .quant.ops.slice import Slice
+from .quant.ops.smooth import Exponential, Gelu, HardSigmoid, HardSilu, Silu, Softplus, Softsign
 from .quant.ops.softmax import Softmax
 from .quant.ops.table import Sigmoid, Tanh
 from .quant.ops.up_sampling import UpSampling
@@ -85,7 +104,28 @@ KINDS = (
     Kind(ReLU, "ReLU", "relu", relu.foldings),
     Kind(Tanh, None, "tanh", table.foldings),
     Kind(Sigmoid, None, "sigmoid", table.foldings),
+    Kind(BentReLU, None, "relu6", table.foldings),
+    Kind(LeakyReLU, "LeakyReLU", "leaky_relu", table.foldings),
+    Kind(ELU, "ELU", "elu", table.foldings),
+    Kind(SELU, None, "selu", table.foldings),
+    Kind(Softplus, None, "softplus", table.foldings),
+    Kind(Softsign, None, "softsign", table.foldings),
+    Kind(HardSigmoid, None, "hard_sigmoid", table.foldings),
+    Kind(Silu, None, "silu", table.foldings),
+    Kind(HardSilu, None, "hard_silu", table.foldings),
+    Kind(Gelu, None, "gelu", table.foldings),
+    Kind(Exponential, None, "exponential", table.foldings),
+    Kind(PReLU, "PReLU", None, prelu.foldings),
     Kind(Softmax, "Softmax", "softmax", softmax.foldings),
+    Kind(Affine, None, None, affine.foldings),
+    Kind(Add, "Add", None, add.foldings),
+    Kind(Subtract, "Subtract", None, add.foldings),
+    Kind(Multiply, "Multiply", None, multiply.foldings),
+    Kind(Maximum, "Maximum", None, maximum.foldings),
+    Kind(Concatenate, "Concatenate", None, in_turn.foldings),
+    Kind(Slice, None, None, slice_.foldings),
+    Kind(Pack, None, None, in_turn.foldings),
+    Kind(RowSoftmax, None, None, row_softmax.foldings),
     Kind(FloatConv2D, None, None, conv2d.float_foldings),
     Kind(FloatDense, None, None, float_dense.foldings),
     Kind(ToFloat, None, None, convert.to_float_foldings),
@@ -104,6 +144,8 @@ def _as(spec: type[Op]) -> Lower:
 
 
 LOWERED: dict[str, Lower] = {
+    "Rescaling": rescaling,
+    "Normalization": normalization,
     "Conv1D": lowered_conv.conv1d,
     "DepthwiseConv1D": lowered_conv.depthwise_conv1d,
     "DepthwiseConv2D": lowered_conv.depthwise_conv2d,

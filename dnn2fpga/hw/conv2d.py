@@ -140,7 +140,9 @@ class Conv2D(wiring.Component):
         """
         folding = self.folding.folding
         k, inputs, blocks = folding.sums.kernel.shape[0], folding.inputs, folding.parallel
-        own = len(values) // blocks // (self.folding.placement.window.kernel[0] * self.folding.placement.window.kernel[1])
+        own = (
+            len(values) // blocks // (self.folding.placement.window.kernel[0] * self.folding.placement.window.kernel[1])
+        )
         zero = C(0, folding.i)
         return [
             values[at // own * own * blocks + block * own + at % own] if at < k else zero

@@ -42,7 +42,9 @@ class Steps:
         if self.outputs < 1 or together % self.outputs:
             raise ValueError(f"outputs must divide {together} channels, not be {self.outputs!r}")
         if self.parallel > 1 and self.outputs != together:
-            raise ValueError(f"outputs must be {together}, all channels of {self.parallel} blocks, not {self.outputs!r}")
+            raise ValueError(
+                f"outputs must be {together}, all channels of {self.parallel} blocks, not {self.outputs!r}"
+            )
 
     @property
     def words(self) -> int:

@@ -74,9 +74,7 @@ class SlidingWindow(wiring.Component):
         before = columns.as_value()[len(column) :]
         if self.turns > 1 and reach > 1:
             block = column_bits(placement, self.shape.width, self.turns) >= BLOCK_BITS
-            before = _history(
-                m, "columns", column, reach - 1, (turn, next_turn, self.turns), advance, block=block
-            )
+            before = _history(m, "columns", column, reach - 1, (turn, next_turn, self.turns), advance, block=block)
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(advance):

@@ -86,7 +86,24 @@ def _scaled(node: Node, slope: np.ndarray, offset: np.ndarray) -> Node:
 
 
 def fold_relu(graph: Graph) -> Graph:
-    """Fuse each ReLU into the layer right before it, where that layer's spec has a `relu` field."""
+    """Fuse each ReLU into the layer right before it, where that layer's spec has a `relu` field.
+
+    What stays, such as the upper limit of one that `rectifies`, is a layer of its own.
+    """
+    limited = {
+        node.inputs[0]
+        for node in graph.nodes
+        if getattr(node.spec, "rectifies", False) and len(readers(graph.nodes, node.inputs[0])) == 1
+    }
+    graph = replace(
+        graph,
+        nodes=tuple(
+            replace(node, spec=replace(node.spec, relu=True))
+            if node.name in limited and hasattr(node.spec, "relu")
+            else node
+            for node in graph.nodes
+        ),
+    )
 
     def fuse(before: Node | None, node: Node) -> Node | None:
         if node.spec.kind == "relu" and before is not None and hasattr(before.spec, "relu"):

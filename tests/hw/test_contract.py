@@ -9,6 +9,12 @@ from dnn2fpga.hw.timing import Sink, Source
 from dnn2fpga.kinds import FOLDINGS, KINDS
 from dnn2fpga.quant.fixed import Format
 from dnn2fpga.quant.floating import FloatFormat
+from dnn2fpga.quant.ops.affine import Affine
+from dnn2fpga.quant.ops.merge import Merge
+from dnn2fpga.quant.ops.rectifiers import ELU, SELU, LeakyReLU
+from dnn2fpga.quant.ops.relu import BentReLU
+from dnn2fpga.quant.ops.slice import Slice
+from dnn2fpga.quant.ops.smooth import Exponential, Gelu, HardSigmoid, HardSilu, Silu, Softplus, Softsign
 
 from ..networks import Builder
 from .floating.layers import floating, some_codes, to_float, to_integer
@@ -21,6 +27,12 @@ STALLS = {
     "slow sink": Stalls(output=0.6, seed=8),
     "both": Stalls(0.4, 0.4, seed=9),
 }
+
+
+def within(builder):
+    """`builder` with a softmax that something reads."""
+    return builder.softmax().flatten()
+
 
 # For each kind, layers of that kind in a setting that is awkward for it. The last layer of that kind is tested.
 CASES = {
@@ -137,11 +149,50 @@ CASES = {
     ],
     "tanh": [Builder((3, 2, 2)).tanh().quantized(), Builder((6,)).tanh().quantized(activation_bits=5)],
     "sigmoid": [Builder((2, 2, 3)).sigmoid().quantized(), Builder((6,)).sigmoid().quantized(signed=False)],
+    "bent_relu": [
+        Builder((2, 3, 2)).add(BentReLU(0.5)).quantized(),
+        Builder((6,)).add(BentReLU(None, 0.25, 0.125)).quantized(activation_bits=5, symmetric=False),
+    ],
+    "leaky_relu": [
+        Builder((2, 3, 2)).add(LeakyReLU(0.1)).quantized(),
+        Builder((6,)).add(LeakyReLU()).quantized(symmetric=False),
+    ],
+    "elu": [Builder((6,)).add(ELU(0.5)).quantized(power_of_two=True)],
+    "selu": [Builder((6,)).add(SELU()).quantized()],
+    "softplus": [Builder((6,)).add(Softplus()).quantized(activation_bits=6)],
+    "softsign": [Builder((6,)).add(Softsign()).quantized()],
+    "hard_sigmoid": [Builder((6,)).add(HardSigmoid()).quantized()],
+    "silu": [Builder((6,)).add(Silu()).quantized(), Builder((6,)).add(Silu()).quantized(signed=False)],
+    "hard_silu": [Builder((6,)).add(HardSilu()).quantized(symmetric=False)],
+    "gelu": [Builder((6,)).add(Gelu()).quantized(), Builder((6,)).add(Gelu(approximate=True)).quantized()],
+    "exponential": [Builder((6,)).add(Exponential()).quantized()],
+    "prelu": [
+        Builder((3, 2, 6)).prelu().quantized(),
+        Builder((5,)).prelu().quantized(activation_bits=16),
+        Builder((4,)).prelu().quantized(activation_bits=4, symmetric=False),
+        Builder((4,)).prelu().quantized(activation_bits=5, power_of_two=True),
+        Builder((3,)).prelu().quantized(activation_bits=2, signed=False),
+        Builder((1,)).prelu().quantized(),
+    ],
+    "row_softmax": [
+        within(Builder((2, 2, 5))).quantized(),
+        within(Builder((12,))).quantized(activation_bits=4, symmetric=False),
+        within(Builder((1,))).quantized(activation_bits=6, signed=False),
+        within(Builder((2, 3))).quantized(activation_bits=10, power_of_two=True),
+        within(Builder((2,))).quantized(activation_bits=1),
+    ],
     "softmax": [
+        Builder((2, 3, 4)).softmax().quantized(),
         Builder((4,)).dense(7).softmax().quantized(),
         Builder((4,)).dense(1).softmax().quantized(),
         floating(Builder((4,)).dense(5).softmax(), "bfloat16"),
     ],
+    "affine": [
+        Builder((2, 3, 4)).batch_norm().quantized(),
+        Builder((6,)).batch_norm().relu().quantized(4, 5, symmetric=False),
+        Builder((3, 2)).add(Affine(shared=True), kernel=np.full((1, 1), -0.3), bias=np.full(1, 0.1)).quantized(),
+    ],
+    "slice": [Builder((20,)).add(Slice(8, (2, 2, 2))).dense(2).quantized(signed=False)],
     "float_conv2d": [
         floating(Builder((4, 3, 1)).conv(2, (3, 3)), "float16"),
         floating(Builder((2, 3, 3)).conv(2, (2, 3), (1, 1), "same").relu(), "bfloat16", signed=False),
@@ -192,7 +243,8 @@ LAYERS = [
 
 def test_every_kind_with_hardware_has_cases():
     for kind in KINDS:
-        assert bool(CASES[kind.name]) == bool(kind.foldings), f"no case for {kind.name}"
+        if not issubclass(kind.spec, Merge):  # whose cases are in tests/test_branches.py
+            assert bool(CASES[kind.name]) == bool(kind.foldings), f"no case for {kind.name}"
 
 
 def inputs_of(qgraph, node):

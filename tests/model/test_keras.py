@@ -192,7 +192,6 @@ def test_unsupported_layer_is_named():
 
 
 UNSUPPORTED = {
-    "layer 're_lu': max_value=6.0 is not supported": lambda: layers.ReLU(max_value=6.0),
     "layer 'conv2d': an activation 'gelu' is not supported; supported are: linear, relu, tanh,": (
         lambda: layers.Conv2D(2, 3, activation="gelu")
     ),

@@ -161,7 +161,10 @@ def test_an_image_of_two_axes_is_one_row_high():
     [
         (lambda: Window((2, 2), dilation=(0, 1)), r"^dilation \(0, 1\) must be at least 1$"),
         (lambda: Window((2, 2), border=((0, -1), (0, 0))), r"^border .* must be at least 0; crop the image"),
-        (lambda: Window((2, 2), padding="same", border=((0, 1), (0, 0))), "^padding='same' leaves no room for a border"),
+        (
+            lambda: Window((2, 2), padding="same", border=((0, 1), (0, 0))),
+            "^padding='same' leaves no room for a border",
+        ),
         (lambda: Window((2, 2), dilation=(3, 1)).over((3, 3, 1)), "^a 4×2 window does not fit into 3×3$"),
         (lambda: Window((1, 2)).over((3,)), r"^takes \(height, width, channels\) or \(length, channels\), not"),
         (lambda: Window((1, 2), border=((1, 0), (0, 0))).over((3, 1)), "^a border of .* above and below makes"),
