@@ -11,14 +11,20 @@ from dnn2fpga.model.graph import INPUT, Graph, Node
 from dnn2fpga.quant.graph import QGraph
 from dnn2fpga.quant.ops.average_pool2d import AveragePool2D
 from dnn2fpga.quant.ops.conv2d import Conv2D
+from dnn2fpga.quant.ops.cropping import Cropping
 from dnn2fpga.quant.ops.dense import Dense
 from dnn2fpga.quant.ops.flatten import Flatten
+from dnn2fpga.quant.ops.global_pool import GlobalAveragePool, GlobalMaxPool
 from dnn2fpga.quant.ops.max_pool2d import MaxPool2D
+from dnn2fpga.quant.ops.permute import Permute
 from dnn2fpga.quant.ops.prelu import PReLU
 from dnn2fpga.quant.ops.relu import ReLU
+from dnn2fpga.quant.ops.reshape import Reshape
 from dnn2fpga.quant.ops.softmax import Softmax
 from dnn2fpga.quant.ops.table import Sigmoid, Tanh
+from dnn2fpga.quant.ops.up_sampling import UpSampling
 from dnn2fpga.quant.ops.window import Window
+from dnn2fpga.quant.ops.zero_padding import ZeroPadding
 from dnn2fpga.quant.quantize import quantize_graph
 from dnn2fpga.quant.scheme import Scheme
 
@@ -73,6 +79,27 @@ class Builder:
 
     def average(self, kernel, strides, padding="valid", **window) -> Builder:
         return self.add(AveragePool2D(Window(kernel, strides, padding, **window)))
+
+    def global_average(self, *, keepdims=False) -> Builder:
+        return self.add(GlobalAveragePool(keepdims))
+
+    def global_max(self, *, keepdims=False) -> Builder:
+        return self.add(GlobalMaxPool(keepdims))
+
+    def zeros(self, margins, strides=(1, 1)) -> Builder:
+        return self.add(ZeroPadding(margins, strides))
+
+    def crop(self, margins) -> Builder:
+        return self.add(Cropping(margins))
+
+    def repeat(self, times) -> Builder:
+        return self.add(UpSampling(times))
+
+    def reshape(self, *target) -> Builder:
+        return self.add(Reshape(target))
+
+    def permute(self, *dims) -> Builder:
+        return self.add(Permute(dims))
 
     def relu(self) -> Builder:
         return self.add(ReLU())

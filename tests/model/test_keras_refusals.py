@@ -40,7 +40,6 @@ LAYERS = {
     "RMSNormalization": (STEPS, lambda: layers.RMSNormalization()),
     "UnitNormalization": (STEPS, lambda: layers.UnitNormalization()),
     "SpectralNormalization": (IMAGE, lambda: layers.SpectralNormalization(layers.Conv2D(2, 3))),
-    "Conv1DTranspose": (STEPS, lambda: layers.Conv1DTranspose(2, 3)),
     "Conv3D": (VOLUME, lambda: layers.Conv3D(2, 3)),
     "Conv3DTranspose": (VOLUME, lambda: layers.Conv3DTranspose(2, 3)),
     "MaxPooling3D": (VOLUME, lambda: layers.MaxPooling3D()),
