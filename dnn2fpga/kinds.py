@@ -8,20 +8,51 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from .hw import conv2d, convert, dense, float_dense, max_pool2d, prelu, relu, row_softmax, softmax, table
+import numpy as np
+
+from .hw import (
+    add,
+    affine,
+    average_pool2d,
+    conv2d,
+    convert,
+    dense,
+    float_dense,
+    in_turn,
+    max_pool2d,
+    maximum,
+    multiply,
+    prelu,
+    relu,
+    row_softmax,
+    softmax,
+    table,
+)  # fmt: skip
+from .hw import slice as slice_
 from .hw.layer import Folding
+from .model.graph import Weights
 from .quant.graph import QNode
+from .quant.ops import lowered_conv
+from .quant.ops.add import Add, Subtract
+from .quant.ops.affine import Affine, normalization, rescaling
+from .quant.ops.average_pool2d import AveragePool2D
 from .quant.ops.base import Op
+from .quant.ops.concatenate import Concatenate
 from .quant.ops.conv2d import Conv2D, FloatConv2D
 from .quant.ops.convert import ToFloat, ToInteger
 from .quant.ops.dense import Dense, FloatDense
 from .quant.ops.flatten import Flatten
 from .quant.ops.max_pool2d import MaxPool2D
+from .quant.ops.maximum import Maximum
+from .quant.ops.multiply import Multiply
+from .quant.ops.pack import Pack
 from .quant.ops.prelu import PReLU
 from .quant.ops.rectifiers import ELU, SELU, LeakyReLU
 from .quant.ops.relu import BentReLU, ReLU
 from .quant.ops.row_softmax import RowSoftmax
+from .quant.ops.slice import Slice
 from .quant.ops.smooth import Exponential, Gelu, HardSigmoid, HardSilu, Silu, Softplus, Softsign
 from .quant.ops.softmax import Softmax
 from .quant.ops.table import Sigmoid, Tanh
@@ -49,6 +80,7 @@ class Kind:
 KINDS = (
     Kind(Conv2D, "Conv2D", None, conv2d.foldings),
     Kind(MaxPool2D, "MaxPooling2D", None, max_pool2d.foldings),
+    Kind(AveragePool2D, "AveragePooling2D", None, average_pool2d.foldings),
     Kind(Dense, "Dense", None, dense.foldings),
     Kind(Flatten, "Flatten", None, None),
     Kind(ReLU, "ReLU", "relu", relu.foldings),
@@ -67,6 +99,14 @@ KINDS = (
     Kind(Exponential, None, "exponential", table.foldings),
     Kind(PReLU, "PReLU", None, prelu.foldings),
     Kind(Softmax, "Softmax", "softmax", softmax.foldings),
+    Kind(Affine, None, None, affine.foldings),
+    Kind(Add, "Add", None, add.foldings),
+    Kind(Subtract, "Subtract", None, add.foldings),
+    Kind(Multiply, "Multiply", None, multiply.foldings),
+    Kind(Maximum, "Maximum", None, maximum.foldings),
+    Kind(Concatenate, "Concatenate", None, in_turn.foldings),
+    Kind(Slice, None, None, slice_.foldings),
+    Kind(Pack, None, None, in_turn.foldings),
     Kind(RowSoftmax, None, None, row_softmax.foldings),
     Kind(FloatConv2D, None, None, conv2d.float_foldings),
     Kind(FloatDense, None, None, float_dense.foldings),
@@ -76,3 +116,17 @@ KINDS = (
 
 SPECS = {kind.name: kind.spec for kind in KINDS}
 FOLDINGS = {kind.name: kind.foldings for kind in KINDS}
+
+LOWERED: dict[str, Callable[[dict[str, Any], list[np.ndarray]], list[tuple[str, Op, Weights]]]] = {
+    "Rescaling": rescaling,
+    "Normalization": normalization,
+    "Conv1D": lowered_conv.conv1d,
+    "DepthwiseConv1D": lowered_conv.depthwise_conv1d,
+    "DepthwiseConv2D": lowered_conv.depthwise_conv2d,
+    "SeparableConv1D": lowered_conv.separable_conv1d,
+    "SeparableConv2D": lowered_conv.separable_conv2d,
+    "MaxPooling1D": lowered_conv.max_pooling1d,
+    "AveragePooling1D": lowered_conv.average_pooling1d,
+}
+"""Keras layers that are other layers of ours: what makes of one's configuration and weights (suffix of the name,
+specification, weights), one for each of ours, in their order."""

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dnn2fpga.model.graph import Graph, Node
+from dnn2fpga.model.batch_norm import BatchNormalization
+from dnn2fpga.model.graph import INPUT, Graph, Node
 from dnn2fpga.quant.graph import QGraph
+from dnn2fpga.quant.ops.average_pool2d import AveragePool2D
 from dnn2fpga.quant.ops.conv2d import Conv2D
 from dnn2fpga.quant.ops.dense import Dense
 from dnn2fpga.quant.ops.flatten import Flatten
@@ -32,28 +34,45 @@ class Builder:
         self.input_shape = self.shape
         self.rng = np.random.default_rng(self.seed)
         self.nodes: list[Node] = []
+        self.last = INPUT  # the tensor that the next layer reads
+        self.shapes = {INPUT: self.shape}
 
-    def add(self, spec, **weights) -> Builder:
-        self.nodes.append(Node(f"{spec.kind}_{len(self.nodes)}", spec, weights))
-        self.shape = spec.output_shape(self.shape)
+    def add(self, spec, *also: str, **weights) -> Builder:
+        """Behind the last layer, and those called `also` if it reads several."""
+        inputs = (self.last, *also)
+        self.last = f"{spec.kind}_{len(self.nodes)}"
+        self.nodes.append(Node(self.last, spec, weights, inputs))
+        self.shape = self.shapes[self.last] = spec.output_shape(*(self.shapes[name] for name in inputs))
         return self
 
-    def conv(self, filters, kernel, strides=(1, 1), padding="valid") -> Builder:
+    def back_to(self, name: str) -> Builder:
+        """The next layer reads what is called `name`: a branch begins."""
+        self.last, self.shape = name, self.shapes[name]
+        return self
+
+    def conv(self, filters, kernel, strides=(1, 1), padding="valid", *, groups=1, **window) -> Builder:
         return self.add(
-            Conv2D(filters, Window(kernel, strides, padding)),
-            kernel=self.rng.normal(size=(*kernel, self.shape[2], filters)),
+            Conv2D(filters, Window(kernel, strides, padding, **window), groups=groups),
+            kernel=self.rng.normal(size=(*kernel, self.shape[-1] // groups, filters)),
             bias=self.rng.normal(size=filters),
         )
+
+    def depthwise(self, multiplier, kernel, strides=(1, 1), padding="valid", **window) -> Builder:
+        channels = self.shape[-1]
+        return self.conv(channels * multiplier, kernel, strides, padding, groups=channels, **window)
 
     def dense(self, units) -> Builder:
         return self.add(
             Dense(units),
-            kernel=self.rng.normal(size=(self.shape[0], units)),
+            kernel=self.rng.normal(size=(self.shape[-1], units)),
             bias=self.rng.normal(size=units),
         )
 
-    def pool(self, kernel, strides, padding="valid") -> Builder:
-        return self.add(MaxPool2D(Window(kernel, strides, padding)))
+    def pool(self, kernel, strides, padding="valid", **window) -> Builder:
+        return self.add(MaxPool2D(Window(kernel, strides, padding, **window)))
+
+    def average(self, kernel, strides, padding="valid", **window) -> Builder:
+        return self.add(AveragePool2D(Window(kernel, strides, padding, **window)))
 
     def relu(self) -> Builder:
         return self.add(ReLU())
@@ -72,6 +91,14 @@ class Builder:
 
     def softmax(self) -> Builder:
         return self.add(Softmax())
+
+    def batch_norm(self) -> Builder:
+        channels = self.shape[-1:]
+        return self.add(
+            BatchNormalization(1e-3),
+            gamma=self.rng.normal(size=channels), beta=self.rng.normal(size=channels),
+            moving_mean=self.rng.normal(size=channels), moving_variance=self.rng.uniform(0.5, 2, channels),
+        )  # fmt: skip
 
     def graph(self) -> Graph:
         return Graph("random", self.input_shape, tuple(self.nodes))

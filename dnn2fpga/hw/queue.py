@@ -12,6 +12,9 @@ from .resources import Device, Resources
 from .stream import lanes
 from .timing import Buffer, Peek, Pop, Process, Put
 
+BLOCK_BITS = 4096
+"""From this many bits on synthesis takes block RAM."""
+
 LATENCY = 2
 """Cycles from a word's coming in to its being offered."""
 
@@ -62,8 +65,11 @@ class CreditQueue(wiring.Component):
         ]
         return m
 
-    def book_each(self, m: Module, source: stream.Interface, latency: int) -> None:
-        """Take a word a clock from `source` into a pipeline of `latency` cycles, a place booked for what each gives."""
+    def book_each(self, m: Module, source: stream.Interface, latency: int) -> Signal:
+        """Take a word a clock from `source` into a pipeline of `latency` cycles, a place booked for what each gives.
+
+        Bit n of the answer is high n cycles after each word.
+        """
         step = Signal(latency + 1)
         m.d.sync += step[1:].eq(step)
         m.d.comb += [
@@ -72,6 +78,7 @@ class CreditQueue(wiring.Component):
             self.book.eq(source.valid),
             self.give.eq(step[latency]),
         ]
+        return step
 
 
 def timing(depth: int, latency: int) -> Buffer:
@@ -101,6 +108,6 @@ def depth_for(latency: int, burst: int, period: int) -> int:
 def resources(depth: int, width: int, device: Device) -> Resources:
     """What the queue takes: memory, a register behind it, pointers and the count of credits."""
     pointer = depth.bit_length()
-    if device.family == "ice40":  # which has no LUT memory
+    if device.family == "ice40" or depth * width >= BLOCK_BITS:  # an iCE40 has no LUT memory
         return Resources(luts=8 * pointer, ffs=5 * pointer, brams=device.brams(depth, width))
     return Resources(luts=-(-depth // 16) * width + 8 * pointer, ffs=width + 5 * pointer)

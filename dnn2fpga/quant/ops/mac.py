@@ -93,8 +93,22 @@ def sum_range(kernel: np.ndarray, least: int, greatest: int) -> tuple[int, int]:
     return int(low), int(high)
 
 
-def run_mac(node: QNode, x: np.ndarray) -> np.ndarray:
-    """Rows of input integers `(…, k)` to output integers `(…, channels)`.
+def products(x: np.ndarray, kernel: np.ndarray, groups: int = 1) -> np.ndarray:
+    """Sums of products of rows `x` `(…, k)` and `kernel` `(k, channels)`: `(…, channels)`.
+
+    With several `groups`, of as many channels each, a group's channels have rows of their own: `x` is
+    `(groups, …, k)`.
+    """
+    if groups == 1:
+        return x @ kernel
+    k, channels = kernel.shape
+    by_group = kernel.reshape(k, groups, -1).transpose(1, 0, 2)
+    sums = x.reshape(groups, -1, k) @ by_group
+    return sums.transpose(1, 0, 2).reshape(*x.shape[1:-1], channels)
+
+
+def run_mac(node: QNode, x: np.ndarray, groups: int = 1) -> np.ndarray:
+    """Rows of input integers, as `products` takes them, to output integers `(…, channels)`.
 
     The product runs in floating point, where it is fast, and is exact: the type is one that holds every sum.
     """
@@ -102,14 +116,14 @@ def run_mac(node: QNode, x: np.ndarray) -> np.ndarray:
     kernel = node.arrays["kernel"]
     low, high = sum_range(kernel, node.i.minimum, node.i.maximum)
     exact = np.float32 if max(-low, high) < 2**24 else np.float64
-    acc = (x.astype(exact, copy=False) @ kernel.astype(exact)).astype(np.int64)
+    acc = products(x.astype(exact, copy=False), kernel.astype(exact), groups).astype(np.int64)
     return requantize(acc, node.arrays["multiplier"], node.arrays["offset"], node.scalars["shift"], node.o)
 
 
-def float_mac(weights: Weights, x: np.ndarray, *, relu: bool) -> np.ndarray:
-    """Rows of real inputs `(…, k)` to real outputs `(…, channels)`."""
+def float_mac(weights: Weights, x: np.ndarray, groups: int = 1, *, relu: bool) -> np.ndarray:
+    """Rows of real inputs, as `products` takes them, to real outputs `(…, channels)`."""
     kernel = weights["kernel"]
-    y = x @ kernel.reshape(-1, kernel.shape[-1]) + weights["bias"]
+    y = products(x, kernel.reshape(-1, kernel.shape[-1]), groups) + weights["bias"]
     return np.maximum(y, 0) if relu else y
 
 
