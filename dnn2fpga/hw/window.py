@@ -79,8 +79,8 @@ class SlidingWindow(wiring.Component):
             m.d.sync += self.o.valid.eq(0)
         with m.If(advance):
             m.d.sync += [columns.as_value().eq(Cat(before, column)), self.o.valid.eq(window_x & window_y)]
-        rows = (columns[kx * tap_x].word_select(ky, len(pixel)) for ky in range(kernel_y) for kx in range(kernel_x))
-        m.d.comb += self.o.payload.as_value().eq(Cat(*rows))
+        values = (columns[kx * tap_x].word_select(ky, len(pixel)) for ky in range(kernel_y) for kx in range(kernel_x))
+        m.d.comb += self.o.payload.as_value().eq(Cat(*values))
         return m
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 from ..errors import Refusal
@@ -106,7 +107,7 @@ def _sequential(config: Any, old: bool) -> Model:
         shape = config.get("build_input_shape") or (input_shape(layers[0]) if layers else None)
         layers.insert(0, Layer("/first", "InputLayer", {"batch_shape": shape}))
     chain = layers[:1]
-    for before, layer in zip(layers, layers[1:], strict=False):
+    for before, layer in pairwise(layers):
         chain.append(replace(layer, calls=(Call((Tensor(before.name),)),)))
     return Model(config["name"], tuple(chain), (Tensor(chain[0].name),), (Tensor(chain[-1].name),))
 
@@ -115,14 +116,14 @@ def _layer(record: Mapping[str, Any], old: bool) -> Layer:
     config, class_name = record["config"], record["class_name"]
     is_model = class_name in ("Sequential", "Functional", "Model")
     name = record.get("name") or (config["name"] if isinstance(config, dict) else "sequential")
-    module = record.get("module") or "keras.layers"
+    operation = not is_model and _is_operation(record, old)
     layer = Layer(
         name,
         class_name,
         config,
         tuple(_call(node) for node in record.get("inbound_nodes", ())),
         _is_own(record),
-        module.startswith("keras.src.") and not module.startswith(("keras.src.layers", "keras.src.models")),
+        operation,
     )
     if is_model:
         return replace(layer, model=read_model(record, old=old))
@@ -139,6 +140,14 @@ def _is_own(record: Mapping[str, Any]) -> bool:
     module = record.get("module")
     registered = f"{record.get('registered_name')} {record['class_name']}"
     return ">" in registered or (module is not None and module.split(".")[0] not in FRAMEWORKS)
+
+
+def _is_operation(record: Mapping[str, Any], old: bool) -> bool:
+    """Whether Keras 3 wrote of a function, not of a layer. Its `.h5` files give layers alone a `trainable`."""
+    module = record.get("module")
+    if module is None:
+        return not old and "trainable" not in record["config"] and record["class_name"] != "InputLayer"
+    return module.startswith("keras.src.") and not module.startswith(("keras.src.layers", "keras.src.models"))
 
 
 def _call(node: Any) -> Call:

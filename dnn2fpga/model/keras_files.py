@@ -48,9 +48,10 @@ def _keras(path: Path) -> Iterator[tuple[Model, WeightsOf]]:
             weights = io.BytesIO(archive.read("model.weights.h5"))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise Refusal(f"{path}: is damaged, or not a .keras file: {one_line(error)}; save the model again") from None
-    model = _model(path, record, about.get("keras_version"))
+    old = _is_old(path, about.get("keras_version"))
+    model = _model(path, record, old)
     with _hdf5(path, weights) as file:
-        yield model, _weights(path, file, model)
+        yield model, _weights(path, file, model, old)
 
 
 @contextmanager
@@ -62,21 +63,25 @@ def _h5(path: Path) -> Iterator[tuple[Model, WeightsOf]]:
                 "model.to_json(), beside it, and give that .json file"
             )
         record = _record(path, file.attrs["model_config"])
-        model = _model(path, record, _text(file.attrs.get("keras_version")))
-        yield model, _weights(path, file["model_weights"], model)
+        old = _is_old(path, _text(file.attrs.get("keras_version")))
+        model = _model(path, record, old)
+        yield model, _weights(path, file["model_weights"], model, old)
 
 
 @contextmanager
 def _json(path: Path) -> Iterator[tuple[Model, WeightsOf]]:
     record = _record(path, path.read_bytes())
-    model = _model(path, record, record.get("keras_version") if isinstance(record, dict) else None)
+    old = isinstance(record, dict) and _is_old(
+        path, record.get("keras_version", "2." if "module" not in record else "3.")
+    )
+    model = _model(path, record, old)
     beside = [path.with_suffix(suffix) for suffix in (".weights.h5", ".h5")]
     found = [weights for weights in beside if weights.is_file()]
     if not found:
         names = " or ".join(weights.name for weights in beside)
         raise Refusal(f"{path}: holds no weights; lay them beside it, as {names}")
     with _hdf5(found[0], found[0]) as file:
-        yield model, _weights(found[0], file["model_weights"] if "model_weights" in file else file, model)
+        yield model, _weights(found[0], file.get("model_weights", file), model, old)
 
 
 @contextmanager
@@ -101,22 +106,27 @@ def _text(value: Any) -> Any:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def _model(path: Path, record: Any, version: Any) -> Model:
-    if str(version or "").startswith(("0.", "1.")):
+def _is_old(path: Path, version: Any) -> bool:
+    """Whether Keras 2 wrote it. Of files that do not say only the `.json` ones of Keras 3 are new."""
+    if str(version).startswith(("0.", "1.")):
         raise Refusal(f"{path}: was written by Keras {version}; load and save it with Keras 2 (pip install tf_keras)")
+    return not str(version).startswith("3.")
+
+
+def _model(path: Path, record: Any, old: bool) -> Model:
     try:
-        return read_model(record, old=not str(version or "").startswith("3."))
+        return read_model(record, old=old)
     except Refusal:
         raise
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, StopIteration) as error:
         raise Refusal(f"{path}: its architecture is damaged: {one_line(error)}; save the model again") from None
 
 
-def _weights(path: Path, group: Any, model: Model) -> WeightsOf:
+def _weights(path: Path, group: Any, model: Model, old: bool) -> WeightsOf:
     if _text(group.attrs.get("backend")) in ("theano", "cntk"):
         raise Refusal(f"{path}: its kernels are laid out for another framework; save it again on TensorFlow")
     try:
-        weights_of = weights_in(group, model)
+        weights_of = weights_in(group, model, old=old)
     except Refusal as refusal:
         raise Refusal(f"{path}: {refusal}") from None
 

@@ -87,9 +87,7 @@ class _Flat:
         """
         if len(arguments) != len(model.inputs):
             raise Refusal(f"model '{model.name}' takes {len(model.inputs)} tensors, but is called on {len(arguments)}")
-        values = {
-            (tensor.layer, tensor.call): [given] for tensor, given in zip(model.inputs, arguments, strict=True)
-        }
+        values = {(tensor.layer, tensor.call): [given] for tensor, given in zip(model.inputs, arguments, strict=True)}
 
         def value(tensor: Tensor) -> str:
             given = values[tensor.layer, tensor.call]

@@ -18,9 +18,11 @@ from .keras_weights import WeightsOf
 from .passes import check_names
 
 NOTHING_AT_INFERENCE = (
-    "Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianDropout", "GaussianNoise", "AlphaDropout",
-    "ActivityRegularization", "Identity", "RandomBrightness", "RandomContrast", "RandomFlip", "RandomRotation",
-    "RandomTranslation", "RandomZoom",
+    "ActivityRegularization", "AlphaDropout", "AugMix", "CutMix", "Dropout", "GaussianDropout", "GaussianNoise",
+    "Identity", "MixUp", "RandAugment", "RandomBrightness", "RandomColorDegeneration", "RandomColorJitter",
+    "RandomContrast", "RandomElasticTransform", "RandomErasing", "RandomFlip", "RandomGaussianBlur", "RandomGrayscale",
+    "RandomHue", "RandomInvert", "RandomPerspective", "RandomPosterization", "RandomRotation", "RandomSaturation",
+    "RandomSharpness", "RandomShear", "RandomTranslation", "RandomZoom", "SpatialDropout1D", "SpatialDropout2D",
 )  # fmt: skip
 """Keras layers that only matter in training."""
 
@@ -57,15 +59,14 @@ class Reader:
         self.layers["BatchNormalization"] = BatchNormalization
         self.activations = {kind.activation: kind.spec for kind in kinds if kind.activation}
         self.specs = {kind.spec.kind: kind.spec for kind in kinds}
-        names = dict.fromkeys([*self.layers, *lowered])
-        self.supported = (*names, "Activation", *NOTHING_AT_INFERENCE)
+        self.supported = tuple(dict.fromkeys([*self.layers, *lowered, "Activation"]))
 
     def graph(self, model: Model, weights_of: WeightsOf) -> Graph:
         """The graph of a model. Raises `Refusal`, naming the layer, before it reads any weights if it can."""
         found = flatten(model)
         shapes = [_fixed_shape(model, step.layer) for step in found.inputs]
         for step in found.steps:
-            with_name(step, lambda step: check_supported(step, self.supported))
+            with_name(step, lambda step: check_supported(step, self.supported, NOTHING_AT_INFERENCE))
         nodes, given = self._inputs(found.inputs, shapes)
         for step in found.steps:
             inputs = tuple(given[name] for name in step.inputs)
@@ -125,7 +126,12 @@ class Reader:
             raise
         except (IndexError, ValueError):  # too few or too many of them
             shapes = ", ".join(str(weight.shape) for weight in weights) or "none"
-            raise Refusal(f"its weights ({shapes}) are not those of a {class_name}; save the model again") from None
+            raise Refusal(
+                f"its weights ({shapes}) are not those of a {class_name}; "
+                "save the architecture and the weights from one model"
+            ) from None
+        except KeyError as error:
+            raise Refusal(f"its configuration lacks {error}; save the model again") from None
         return [("", spec, named)]
 
     def activation(self, suffix: str, activation: Any) -> Iterator[Part]:

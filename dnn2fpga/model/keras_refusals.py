@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ..errors import Refusal
@@ -27,13 +27,18 @@ ADVICE = {
         ("LayerNormalization", "GroupNormalization", "RMSNormalization", "UnitNormalization"), _STATISTICS),
     **dict.fromkeys(
         ("Conv3D", "Conv3DTranspose", "MaxPooling3D", "AveragePooling3D", "GlobalMaxPooling3D",
-         "GlobalAveragePooling3D", "ZeroPadding3D", "Cropping3D", "UpSampling3D"), _VOLUME),
+         "GlobalAveragePooling3D", "AdaptiveAveragePooling3D", "AdaptiveMaxPooling3D", "ZeroPadding3D", "Cropping3D",
+         "UpSampling3D", "SpatialDropout3D"), _VOLUME),
     **dict.fromkeys(
-        ("Resizing", "MelSpectrogram", "STFTSpectrogram", "AutoContrast", "RandomCrop", "CategoryEncoding"), _BEFORE),
+        ("Resizing", "MelSpectrogram", "STFTSpectrogram", "AutoContrast", "RandomCrop", "CategoryEncoding",
+         "Equalization", "Solarization", "ContrastLimitedAdaptiveHistogramEqualization"), _BEFORE),
     **dict.fromkeys(
-        ("Embedding", "Discretization", "Hashing", "HashedCrossing", "IntegerLookup", "StringLookup",
-         "TextVectorization"), _LOOKUP),
+        ("Embedding", "ReversibleEmbedding", "Discretization", "Hashing", "HashedCrossing", "IntegerLookup",
+         "StringLookup", "TextVectorization"), _LOOKUP),
     **dict.fromkeys(("TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"), _OTHER_FRAMEWORK),
+    **dict.fromkeys(
+        ("AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D", "AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D"),
+        "use the pooling layer without Adaptive, with the pool_size that gives the output_size"),
     "Average": "use Add, and then Rescaling(1 / inputs)",
     "CenterCrop": "use Cropping2D",
     "Conv1DTranspose": "use Reshape((1, steps, channels)) and Conv2DTranspose",
@@ -43,6 +48,7 @@ ADVICE = {
     "LocallyConnected2D": "use Conv2D, which has one kernel for all places",
     "Masking": "every step counts here; leave it out, and train with padded sequences",
     "Minimum": "use Maximum between two Rescaling(-1) before it and one behind it",
+    "Pipeline": "call its layers one after another in the model",
     "RepeatVector": "use Reshape((1, features)) and UpSampling1D(n)",
     "SpectralNormalization": "use the layer in it, `layer.layer`, which training has left normalized",
     "ThresholdedReLU": "use ReLU(threshold=theta)",
@@ -50,31 +56,31 @@ ADVICE = {
 }  # fmt: skip
 """What to use instead of a layer of Keras."""
 
-OPERATION = (
+_OPERATIONS = ("Add", "Subtract", "Multiply", "Maximum")
+_OPERATION = (
     "of functions on tensors only +, −, · and maximum of two tensors are read; use the layer of keras.layers that does "
     "the same"
 )
 
 
-def check_supported(step: Step, supported: Iterable[str]) -> None:
-    """Refuse a layer, or a way to call it, that is not supported. `supported` are the names of the layers that are."""
+def check_supported(step: Step, supported: Collection[str], idle: Collection[str]) -> None:
+    """Refuse a layer, or a way to call it, that is not supported.
+
+    `supported` are the class names of the layers that are, `idle` of those that do nothing at inference.
+    """
     layer = step.layer
     if layer.own:
         raise Refusal(f"{layer.class_name} is a class of your own; build the same of layers of keras.layers")
     if layer.operation:
-        tensors = len(step.inputs)
         if layer.class_name not in _OPERATIONS or layer.class_name not in supported:
-            raise Refusal(f"the function {layer.class_name} is not supported; {OPERATION}")
-        if tensors != 2 or len(step.call.arguments) != 2:
+            raise Refusal(f"the function {layer.class_name} is not supported; {_OPERATION}")
+        if len(step.call.arguments) != 2 or len(step.inputs) != 2:
             raise Refusal(f"{layer.class_name} of a tensor and a constant is not supported; use Rescaling")
-    elif layer.class_name not in supported:
-        advice = ADVICE.get(layer.class_name) or f"supported are: {', '.join(supported)}"
+    elif layer.class_name not in supported and layer.class_name not in idle:
+        advice = ADVICE.get(layer.class_name) or f"supported are: {', '.join(supported)}, and what only training needs"
         raise Refusal(f"{layer.class_name} is not supported; {advice}")
     _check_call(step.call.named)
-    _check_numbers(layer.config)
-
-
-_OPERATIONS = ("Add", "Subtract", "Multiply", "Maximum")
+    _check_options(layer.config)
 
 
 def check_input(layer: Layer) -> None:
@@ -95,7 +101,7 @@ def _check_call(named: Mapping[str, tuple[Any, ...]]) -> None:
             raise Refusal(f"it is called with {key}=…; masks are not supported: leave it out, every value counts")
 
 
-def _check_numbers(config: Mapping[str, Any]) -> None:
+def _check_options(config: Mapping[str, Any]) -> None:
     """Options that many layers share."""
     if policy(config.get("dtype")) != "float32":
         raise Refusal(

@@ -46,7 +46,7 @@ CASES = {
         Builder((4, 4, 2)).conv(4, (2, 2), (1, 1), "same").quantized(1, 1, sign=True),
         Builder((6, 7, 2)).conv(2, (2, 3), dilation=(3, 2)).quantized(),
         Builder((5, 6, 1)).conv(2, (3, 2), (2, 1), "same", dilation=(2, 3)).quantized(symmetric=False),
-        Builder((4, 3, 2)).conv(3, (2, 2), (2, 1), border=((3, 0), (1, 2))).quantized(symmetric=False),
+        Builder((4, 3, 2)).conv(3, (2, 2), (2, 1), border=((1, 0), (0, 1))).quantized(symmetric=False),
         Builder((8, 2)).conv(3, (1, 3), (1, 2), border=((0, 0), (2, 0))).quantized(),
         Builder((7, 3)).conv(2, (1, 3), (1, 1), "same", dilation=(1, 2)).quantized(4, 4),
         Builder((5, 4, 6)).conv(6, (2, 3), groups=3).quantized(),
