@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from amaranth import Const, Module, Signal
@@ -23,7 +24,7 @@ class CroppingFolding(Moves):
 
     spec: Cropping
 
-    @property
+    @cached_property
     def steps(self) -> tuple[np.ndarray, np.ndarray]:
         """Each pixel is taken; those inside are given."""
         height, width, _ = self.shape

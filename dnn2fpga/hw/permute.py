@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from amaranth import Cat, Module, Mux, Shape, Signal
+from amaranth import Module, Mux, Shape, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -55,13 +55,12 @@ class PermuteFolding(NoMultipliers):
     @cached_property
     def walk(self) -> list[tuple[int, int]]:
         """The axes in the order in which words are read, the innermost first: (size, words from one to the next)."""
-        sizes, step, left = {}, {}, self.i_lanes
-        for axis in reversed(range(len(self.shape))):  # the last axes are within a word as far as it reaches
-            inside = math.gcd(left, self.shape[axis])
-            left //= inside
-            sizes[axis] = self.shape[axis] // inside
-            step[axis] = max(1, math.prod(self.shape[axis + 1 :]) // self.i_lanes)
-        return [(sizes[axis], step[axis]) for axis in reversed(self.order) if sizes[axis] > 1]
+        inner = together(self.shape, self.order) // self.i_lanes
+        outer = (
+            (self.shape[axis], math.prod(self.shape[axis + 1 :]) // self.i_lanes)
+            for axis in reversed(moved(self.shape, self.order))
+        )
+        return [(inner, 1), *outer]
 
     @property
     def least_cycles(self) -> int:
@@ -69,14 +68,9 @@ class PermuteFolding(NoMultipliers):
         return self.words
 
     @property
-    def bank(self) -> int:
-        """Words from the start of the first tensor to that of the second."""
-        return 1 << (self.words - 1).bit_length()
-
-    @property
     def depth(self) -> int:
         """Words of the memory, which holds two tensors."""
-        return self.bank + self.words
+        return 2 * self.words
 
     @property
     def memory_bits(self) -> int:
@@ -85,7 +79,7 @@ class PermuteFolding(NoMultipliers):
 
     def resources(self, device: Device) -> Resources:
         """What it takes of a chip, estimated."""
-        walk = counter.resources(self.words, *(size for size, _ in self.walk))
+        walk = counter.resources(self.words, self.depth, *(size for size, _ in self.walk))
         bits = self.depth.bit_length()
         adder = Resources(luts=bits * (1 + len(self.walk)), ffs=bits)
         return (
@@ -140,14 +134,19 @@ def foldings(node: QNode) -> Iterator[PermuteFolding | CroppingFolding]:
             yield PermuteFolding(i, shape, order, n)
 
 
+def moved(shape: tuple[int, ...], order: tuple[int, ...]) -> list[int]:
+    """The axes of `shape` that have a size, in their new order, without those at the end that stay there."""
+    axes = [axis for axis in order if shape[axis] > 1]
+    before = sorted(axes)
+    while axes and axes[-1] == before[-1]:
+        axes.pop()
+        before.pop()
+    return axes
+
+
 def together(shape: tuple[int, ...], order: tuple[int, ...]) -> int:
     """Values that stay side by side when the axes of `shape` are put in that order."""
-    moved = [axis for axis in order if shape[axis] > 1]
-    kept = sorted(moved)
-    while moved and moved[-1:] == kept[-1:]:
-        moved.pop()
-        kept.pop()
-    return math.prod(shape) // math.prod(shape[axis] for axis in moved)
+    return math.prod(shape) // math.prod(shape[axis] for axis in moved(shape, order))
 
 
 class Permuter(wiring.Component):
@@ -169,26 +168,27 @@ class Permuter(wiring.Component):
 
         write_step = Signal()
         (written,) = counters(m, write_step, ("written", folding.words))
-        bits = (folding.words - 1).bit_length()
+        to = Signal(range(folding.depth))
         m.d.comb += [
             self.i.ready.eq(~Mux(writing, full[1], full[0])),
             write_step.eq(self.i.valid & self.i.ready),
-            write.addr.eq(Cat(written.at[:bits], writing)),
+            write.addr.eq(to),
             write.data.eq(self.i.payload.as_value()),
             write.en.eq(write_step),
         ]
 
         read_step = Signal()
-        at = Signal(range(folding.words))
+        at = Signal(range(folding.depth))
         axes = counters(m, read_step, *((f"axis{n}", size) for n, (size, _) in enumerate(folding.walk)))
         m.d.comb += [
             read_step.eq(Mux(reading, full[1], full[0]) & (~self.o.valid | self.o.ready)),
-            read.addr.eq(Cat(at, reading)),
+            read.addr.eq(at),
             read.en.eq(read_step),
             self.o.payload.as_value().eq(read.data),
         ]
         # One step along an axis, and back to the start along those inside it.
         following, back = Signal.like(at), 0
+        m.d.comb += following.eq(Mux(reading, 0, folding.words))  # the other bank
         all_last = 1
         for axis, (size, step) in zip(axes, folding.walk, strict=True):
             with m.If(all_last & ~axis.last):
@@ -201,8 +201,10 @@ class Permuter(wiring.Component):
             m.d.sync += [self.o.valid.eq(1), at.eq(following)]
             with m.If(all_last):
                 m.d.sync += reading.eq(~reading)
-        with m.If(write_step & written.last):
-            m.d.sync += writing.eq(~writing)
+        with m.If(write_step):
+            m.d.sync += to.eq(to + 1)
+            with m.If(written.last):
+                m.d.sync += [writing.eq(~writing), to.eq(Mux(writing, 0, to + 1))]
         for bank in range(2):
             with m.If(write_step & written.last & (writing == bank)):
                 m.d.sync += full[bank].eq(1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from amaranth import Const, Module, Mux, Signal
@@ -22,7 +23,7 @@ class UpSamplingFolding(Moves):
 
     times: tuple[int, int]
 
-    @property
+    @cached_property
     def steps(self) -> tuple[np.ndarray, np.ndarray]:
         """Each step gives a pixel; the first of each pixel's takes it."""
         (height, width, _), (down, across) = self.shape, self.times

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from amaranth import Cat, Const, Module, Mux, Signal, Value
@@ -30,7 +31,7 @@ class ZeroPaddingFolding(Moves):
         """Height and width of what leaves."""
         return self.spec.size(*self.shape[:2])
 
-    @property
+    @cached_property
     def steps(self) -> tuple[np.ndarray, np.ndarray]:
         """Each place gives a pixel; those of the image take one."""
         pixels = self.spec.moved(np.ones((1, *self.shape[:2], 1), bool), 0)[0, ..., 0]

@@ -95,6 +95,7 @@ CASES = {
         Builder((1, 5, 1, 4)).permute(2, 3, 1, 4).quantized(),
         Builder((2, 1, 2, 3)).permute(3, 2, 1, 4).quantized(),
         Builder((16, 24)).permute(2, 1).quantized(),
+        Builder((2, 3, 4, 3)).permute(2, 1, 3, 4).quantized(),
         floating(Builder((2, 2, 2)).permute(1, 3, 2), "bfloat16"),
     ],
     "zero_padding": [
@@ -180,6 +181,7 @@ CASES = {
         within(Builder((1,))).quantized(activation_bits=6, signed=False),
         within(Builder((2, 3))).quantized(activation_bits=10, power_of_two=True),
         within(Builder((2,))).quantized(activation_bits=1),
+        within(Builder((40,)).dense(40).dense(6)).quantized(),  # far apart: the greatest of another row would tell
     ],
     "softmax": [
         Builder((2, 3, 4)).softmax().quantized(),
