@@ -168,11 +168,10 @@ class _Step:
         self._pad = float(q.i.dequantize(np.array(q.i.zero)))
         # A layer with constants of its own works out new numbers, or one whose input is in none; others hand theirs on.
         new = isinstance(q.i, FloatFormat) or bool(q.arrays or q.scalars) or q.spec.kind == "slice"
-        self._own = FakeFormat(keras, q.o, learned=learned) if new and isinstance(q.o, Format) else None
-        if new and q.o is q.i and i is not None:  # not only alike: numbers in the very format that came, maybe learned
-            self._own, self.o = None, i
-        else:
-            self.o = self._own
+        kept = i if new and q.o is q.i else None  # not one alike, but the very format that came, which may be learned
+        made = new and kept is None and isinstance(q.o, Format)
+        self._own = FakeFormat(keras, q.o, learned=learned) if made else None  # type: ignore[arg-type]
+        self.o = kept or self._own
         self.gives = self.o if new else i
 
     @property
