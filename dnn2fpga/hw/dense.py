@@ -178,13 +178,13 @@ class DenseFolding(Steps):
     def _steps(self) -> Process:
         at = -1
         while True:
-            for word in range(self.words):
-                offered = yield Peek()
-                for _ in range(self.groups):
-                    at = max(at + 1, offered)
-                    if word == self.words - 1:
-                        at = yield Put(at)
+            for _ in range(self.words - 1):
+                at = max(at + 1, (yield Peek())) + self.groups - 1
                 yield Pop(at)
+            at = max(at, (yield Peek()) - 1)
+            for _ in range(self.groups):
+                at = yield Put(at + 1)
+            yield Pop(at)
 
     def build(self) -> "Dense":
         """The component."""
