@@ -20,6 +20,7 @@ from .requantize import Requantize, Rescale
 from .resources import Device, Resources, adder, register
 from .steps import Steps
 from .stream import lanes
+from .tflite import constants_of
 from .timing import Buffer, Peek, Pop, Process, Put
 
 
@@ -28,7 +29,7 @@ class Sums:
     """What a folded layer computes: `kernel` (k, channels) of integers, then `offset`, `multiplier` and `shift`.
 
     `i` and `o` are the shapes of its inputs and outputs, `weight` that of the kernel's integers. Word by word, the
-    output is `clamp(round_half_up(((x @ kernel) · multiplier + offset) · 2^-shift))`.
+    output is `clamp(round_half_up(((x @ kernel) · multiplier + offset) · 2^-shift))`, clamped as `Rescale` says.
     """
 
     kernel: np.ndarray
@@ -38,15 +39,15 @@ class Sums:
     i: Shape
     weight: Shape
     o: Shape
+    limits: tuple[int, int] | None = None
 
     @staticmethod
     def of(node: QNode) -> "Sums":
         """Those of an integer layer."""
-        arrays, scalars = node.arrays, node.scalars
-        weight = Shape(scalars["weight_bits"], True)
+        law = constants_of(node)
         return Sums(
-            arrays["kernel"], arrays["offset"], arrays["multiplier"], scalars["shift"],
-            shape_of(node.i), weight, shape_of(node.o),
+            node.arrays["kernel"], law.offset, law.multiplier, law.shift,
+            shape_of(node.i), Shape(node.scalars["weight_bits"], True), shape_of(node.o), law.limits,
         )  # fmt: skip
 
     @cached_property
@@ -58,7 +59,7 @@ class Sums:
     def rescale(self) -> Rescale:
         """What follows the sum: a constant that it lacks is one more offset."""
         offset = self.offset + self.products.correction * self.multiplier
-        return Rescale(offset, self.multiplier, self.shift, self.products.total, self.o)
+        return Rescale(offset, self.multiplier, self.shift, self.products.total, self.o, self.limits)
 
 
 @dataclass(frozen=True, eq=False)

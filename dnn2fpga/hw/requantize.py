@@ -21,7 +21,7 @@ from .scaling import Scaling
 class Rescale:
     """`clamp(round_half_up((sum · multiplier + offset) · 2^-shift))`, constants a channel, `total` the sums' shape.
 
-    The hardware is that of the simplest law that gives the same: multipliers that are powers of two, or that have
+    What leaves is clamped to `limits`, to what its shape `o` holds if there are none. The hardware is that of the simplest law that gives the same: multipliers that are powers of two, or that have
     one in common, become shifts, and a single bit out a comparison.
     """
 
@@ -30,6 +30,7 @@ class Rescale:
     shift: int
     total: Shape
     o: Shape
+    limits: tuple[int, int] | None = None
 
     @property
     def addend(self) -> np.ndarray:
@@ -50,6 +51,11 @@ class Rescale:
     def result_shape(self) -> Shape:
         """A shape that holds every product plus addend."""
         return shape_for(*self.scaling.result_range(self.total))
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The least and greatest integer that leaves."""
+        return self.limits or (minimum(self.o), maximum(self.o))
 
     @property
     def latency(self) -> int:
@@ -173,15 +179,14 @@ class Requantize(wiring.Component):
             clamped = Signal(rescale.o, name=f"clamped{lane}", reset_less=True)
             m.d.sync += [
                 result.eq(product + addends.row[lane]),
-                clamped.eq(_clamp(result.shift_right(rescale.scaling.shift), rescale.o)),
+                clamped.eq(_clamp(result.shift_right(rescale.scaling.shift), *rescale.bounds)),
             ]
             m.d.comb += self.o[lane].eq(clamped)
         return m
 
 
-def _clamp(value: Value, shape: Shape) -> Value:
-    """The nearest integer of a shape; a comparison only where it can be beyond."""
-    low, high = minimum(shape), maximum(shape)
+def _clamp(value: Value, low: int, high: int) -> Value:
+    """The nearest integer from `low` to `high`; a comparison only where it can be beyond."""
     held = value.shape()
     if maximum(held) > high:
         value = Mux(value > high, high, value)

@@ -1,12 +1,13 @@
 """Fixed-point numbers: formats, and the only place in the software where anything is rounded.
 
 An integer `q` in a format of scale `s` and zero point `z` stands for the real number `(q - z) · s`.
-`hw/requantize.py` is the hardware twin of `requantize`.
+`hw/requantize.py` is the hardware twin of `requantize`, and through `hw/tflite.py` that of `requantize_tflite`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -60,6 +61,13 @@ class Format:
     def maximum(self) -> int:
         """The greatest integer."""
         return (1 << (self.bits - self.signed)) - 1
+
+    @property
+    def dtype(self) -> type[np.integer[Any]]:
+        """The NumPy type in which others keep its integers: of up to 8 bits, or of up to 16."""
+        if self.bits <= 8:
+            return np.int8 if self.signed else np.uint8
+        return np.int16 if self.signed else np.uint16
 
     @property
     def zero(self) -> int:
@@ -137,6 +145,37 @@ def requantize(acc: np.ndarray, multiplier: np.ndarray, offset: np.ndarray, shif
     """
     half = (1 << shift) >> 1
     return np.clip((acc * multiplier + (offset + half)) >> shift, fmt.minimum, fmt.maximum)
+
+
+def requantize_tflite(
+    acc: np.ndarray, multiplier: np.ndarray, shift: np.ndarray, zero_point: int, low: int, high: int
+) -> np.ndarray:
+    """`clamp(round_half_up(acc · multiplier · 2^(shift - 31)) + zero_point)` to what lies from `low` to `high`, in int64.
+
+    The second law: that of TensorFlow Lite's reference kernels for int8, bias and the input's zero point being in
+    `acc`. Multipliers and shifts are one a channel (last axis).
+    """
+    return np.clip(multiply_tflite(acc, multiplier, shift) + zero_point, low, high)
+
+
+def quantize_tflite(x: np.ndarray, fmt: Format) -> np.ndarray:
+    """Reals to integers in float32, ties away from 0, and saturated: `AffineQuantize` of TensorFlow Lite."""
+    steps = np.asarray(x, np.float32) / np.float32(fmt.scale)
+    # beyond twice what the format spans all are saturated; within, the float holds the half
+    steps = np.clip(steps, -(2.0 ** (fmt.bits + 1)), 2.0 ** (fmt.bits + 1)).astype(np.float64)
+    rounded = np.copysign(np.floor(np.abs(steps) + 0.5), steps).astype(np.int64)
+    return np.clip(rounded + int(fmt.zero_point), fmt.minimum, fmt.maximum)
+
+
+def multiply_tflite(x: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """`x · multiplier · 2^(shift - 31)`, rounded half up, in int64.
+
+    `MultiplyByQuantizedMultiplier` of TensorFlow Lite (tensorflow/lite/kernels/internal/common.cc), as it is where
+    `TFLITE_SINGLE_ROUNDING` is set, as it is in the packages on PyPI: tests compare with them. For |x| up to 2^31,
+    multipliers from 0 to 2^31 - 1, and shifts from -31 to 30.
+    """
+    total = 31 - np.asarray(shift, np.int64)
+    return (np.asarray(x, np.int64) * multiplier + (1 << (total - 1))) >> total
 
 
 def multiplier_and_shift(ratio: np.ndarray) -> tuple[np.ndarray, int]:

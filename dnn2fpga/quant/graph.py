@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import Refusal
 from ..model.graph import Shape
-from .fixed import Format
+from .fixed import Format, quantize_tflite
 from .floating import FloatFormat
 
 BATCH = 64
@@ -18,11 +18,20 @@ BATCH = 64
 
 
 @dataclass(frozen=True)
+class Arriving:
+    """What a layer reads: its shape and format."""
+
+    shape: Shape
+    fmt: Format | FloatFormat
+
+
+@dataclass(frozen=True)
 class QNode:
     """One integer layer.
 
     `i` and `o` are the formats of its input and output, `arrays` its integer constants (kernel, offset,
-    multiplier, table), `scalars` its integer parameters (shift).
+    multiplier, table), `scalars` its integer parameters (shift). `rounding` names the law by which it rounds:
+    "half_up", or "tflite", as every layer of a model from a `.tflite` file has it.
     """
 
     name: str
@@ -33,10 +42,13 @@ class QNode:
     o: Format | FloatFormat
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     scalars: Mapping[str, int] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
+    also: tuple[Arriving, ...] = ()
+    rounding: str = "half_up"
 
-    def run(self, x: np.ndarray) -> np.ndarray:
+    def run(self, *xs: np.ndarray) -> np.ndarray:
         """The layer on a batch of integers `(n, *input_shape)`; gives `(n, *output_shape)` in int64."""
-        return self.spec.run(self, x)
+        return self.spec.run(self, *xs)
 
     @property
     def stored_bits(self) -> int:
@@ -75,29 +87,43 @@ class QGraph:
         return self.nodes[-1].o
 
     @property
+    def is_tflite(self) -> bool:
+        """Whether it comes from a `.tflite` file: it then rounds as that does, and takes and gives its integers."""
+        return self.nodes[0].rounding == "tflite"
+
+    @property
     def stored_bytes(self) -> int:
         """Bytes of all constants that the hardware keeps, each layer's rounded up."""
         return sum(-(-node.stored_bits // 8) for node in self.nodes)
 
     def quantize_input(self, x: np.ndarray) -> np.ndarray:
-        """Real inputs `(n, *input_shape)` as the integers that the hardware is fed with."""
-        return self.i.quantize(check_batch(x, self.input_shape, "input"))
+        """Real inputs `(n, *input_shape)` as the integers that the hardware is fed with.
+
+        A model from a `.tflite` file also takes the file's own int8 or uint8, as they are.
+        """
+        x = check_batch(x, self.input_shape, "input")
+        if not self.is_tflite:
+            return self.i.quantize(x)
+        return x.astype(np.int64) if x.dtype == self.i.dtype else quantize_tflite(x, self.i)
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """Real inputs `(n, *input_shape)` to output integers `(n, *output_shape)`, exact, in int64.
 
-        A model that ends in softmax gives its logits, then the winner's index.
+        A model that ends in softmax gives its logits, then the winner's index; one from a `.tflite` file gives the
+        file's own int8 or uint8, softmax and all.
         """
-        return self.run_integers(self.quantize_input(x))
+        q, last = self.run_integers(self.quantize_input(x)), self.nodes[-1]
+        return last.spec.finish(last, q).astype(self.o.dtype) if self.is_tflite else q
 
     def run_integers(self, q: np.ndarray) -> np.ndarray:
-        """The same from input integers."""
+        """The integers that the hardware gives, from input integers: where softmax runs on the host, its logits."""
         batches = [self._run_batch(q[at : at + BATCH]) for at in range(0, len(q), BATCH)]
         return np.concatenate(batches) if batches else np.zeros((0, *self.output_shape), np.int64)
 
     def _run_batch(self, q: np.ndarray) -> np.ndarray:
+        values = {"/input": q}
         for node in self.nodes:
-            q = node.run(q)
+            q = values[node.name] = node.run(*([values[name] for name in node.inputs] or [q]))
         return q
 
     def trace(self, x: np.ndarray) -> Iterator[tuple[QNode, np.ndarray]]:

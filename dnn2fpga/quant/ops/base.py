@@ -91,6 +91,10 @@ class Op:
         """The integer layer on a batch of integers."""
         raise NotImplementedError
 
+    def finish(self, node: QNode, q: np.ndarray) -> np.ndarray:
+        """What a host makes of the integers `q` of a model's last layer, if that comes from a `.tflite` file."""
+        return q
+
 
 def refuse_unless(config: dict[str, Any], **supported: Any) -> None:
     """Refuse a Keras layer whose settings differ from the `supported` ones. Absent settings pass."""

@@ -1,0 +1,112 @@
+"""Sums of products: convolutions and fully connected layers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from ...errors import Refusal
+from ..graph import QNode
+from ..ops.base import Op
+from ..ops.conv2d import Conv2D
+from ..ops.dense import Dense
+from ..ops.flatten import Flatten
+from ..ops.mac import channel_ranges
+from ..ops.window import Window
+from .multiplier import quantized_multiplier
+from .site import Site
+
+WEIGHT_BITS = 8
+INT32 = 1 << 31
+
+
+def conv_2d(site: Site) -> list[QNode]:
+    """A convolution: its kernel is (filters, height, width, channels)."""
+    kernel = site.constant(1, "kernel", "INT8")
+    filters, height, width, channels = _axes(kernel, 4)
+    if channels != site.arriving().shape[-1]:
+        raise Refusal(f"its kernel takes {channels} of {site.arriving().shape[-1]} channels; groups are not supported")
+    spec = Conv2D(filters, window(site, (height, width)))
+    scales = _scales(site, filters, axis=0)
+    factor = np.float64(site.arriving().fmt.scale) * scales.astype(np.float64) / np.float64(site.o.scale)
+    return [_node(site, spec, kernel.transpose(1, 2, 3, 0).reshape(-1, filters), factor)]
+
+
+def fully_connected(site: Site) -> list[QNode]:
+    """A dense layer over all values of a tensor: its kernel is (units, features)."""
+    kernel = site.constant(1, "kernel", "INT8")
+    units, features = _axes(kernel, 2)
+    shape = site.arriving().shape
+    if site.option("WeightsFormat"):
+        raise Refusal("its shuffled weights are not supported; convert with the default format")
+    factor = _dense_factor(site, _scales(site, units, axis=0))
+    if site.option("KeepNumDims") and len(shape) > 1:
+        return [_node(site, Conv2D(units, Window((1, 1))), kernel.T, factor)]
+    dense = _node(site, Dense(units), kernel.T, factor)
+    return flattened(site, dense) if len(shape) > 1 else [dense]
+
+
+def _dense_factor(site: Site, scales: np.ndarray) -> np.ndarray:
+    """Of one scale the product with the input's is taken in float32, of several in float64."""
+    i, o = site.arriving().fmt.scale, np.float64(site.o.scale)
+    if len(site.tensor(1).scales) == 1:
+        return (np.float32(i) * scales).astype(np.float64) / o
+    return np.float64(i) * scales.astype(np.float64) / o
+
+
+def flattened(site: Site, node: QNode) -> list[QNode]:
+    """`node`, which takes one axis, behind a layer that brings its input to that."""
+    shape = (math.prod(node.input_shape),)
+    flat = site.node(Flatten(), o=site.arriving().fmt, output_shape=shape)
+    flat = replace(flat, name=f"{site.name}_flatten")
+    return [flat, replace(node, input_shape=shape, inputs=(flat.name,))]
+
+
+def window(site: Site, kernel: tuple[int, int]) -> Window:
+    """The window of an operator with padding and strides."""
+    return Window(kernel, (site.option("StrideH"), site.option("StrideW")), site.option("Padding").lower())
+
+
+def _node(site: Site, spec: Op, kernel: np.ndarray, factor: np.ndarray) -> QNode:
+    """The layer of `kernel` (k, channels), `factor` the real worth of a step of its sums in steps of its output.
+
+    Bias and the input's zero point are added to the sum before it is multiplied.
+    """
+    i, channels = site.arriving().fmt, kernel.shape[1]
+    kernel = kernel.astype(np.int64)
+    bias = _bias(site, channels)
+    multiplier, shift = quantized_multiplier(factor)
+    offset = bias - int(i.zero_point) * kernel.sum(axis=0)
+    for extreme in channel_ranges(kernel, i.minimum, i.maximum):
+        reach = (extreme + offset) << np.maximum(shift, 0)
+        if not ((reach >= -INT32) & (reach < INT32)).all():
+            raise Refusal("its sums may overflow 32 bits, where TensorFlow Lite leaves the result open")
+    arrays = {"kernel": kernel, "offset": offset, "multiplier": multiplier, "shift": shift}
+    return site.node(spec, arrays, {**site.limits(), "weight_bits": WEIGHT_BITS})
+
+
+def _bias(site: Site, channels: int) -> np.ndarray:
+    if len(site.inputs) < 3 or site.inputs[2] is None:
+        return np.zeros(channels, np.int64)
+    bias = site.constant(2, "bias", "INT32").reshape(-1)
+    if len(bias) != channels:
+        raise Refusal(f"its bias has {len(bias)} values for {channels} channels")
+    return bias.astype(np.int64)
+
+
+def _scales(site: Site, channels: int, axis: int) -> np.ndarray:
+    """The kernel's scales, one a channel, in float32. Its zero points must be 0, as the format's rules say."""
+    tensor = site.tensor(1)
+    if tensor.zero_points.any():
+        raise Refusal(f"its kernel '{tensor.name}' has zero points other than 0; convert to symmetric weights")
+    if len(tensor.scales) not in (1, channels) or (len(tensor.scales) > 1 and tensor.axis != axis):
+        raise Refusal(f"its kernel '{tensor.name}' has {len(tensor.scales)} scales along axis {tensor.axis}")
+    return np.broadcast_to(tensor.scales, channels)
+
+
+def _axes(kernel: np.ndarray, count: int) -> tuple[int, ...]:
+    if kernel.ndim != count:
+        raise Refusal(f"its kernel has shape {kernel.shape}; {count} axes are needed")
+    return kernel.shape
