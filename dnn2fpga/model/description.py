@@ -28,6 +28,7 @@ class LayerEntry:
     kind: str
     hyperparameters: dict[str, Any]
     weights: dict[str, Shape]
+    inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ def save(graph: Graph, folder: str | Path) -> None:
     """Write a float graph. Raises `Refusal` if the folder cannot be written, or a name is given twice."""
     check_names(graph.nodes)
     layers = tuple(
-        LayerEntry(node.name, node.spec.kind, encode(node.spec), shapes_of(node.weights)) for node in graph.nodes
+        LayerEntry(node.name, node.spec.kind, encode(node.spec), shapes_of(node.weights), node.inputs)
+        for node in graph.nodes
     )
     model = encode(ModelEntry(graph.name, graph.input_shape, layers))
     arrays = {f"{node.name}/{name}": weight for node in graph.nodes for name, weight in node.weights.items()}
@@ -65,6 +67,7 @@ def load(folder: str | Path, specs: Specs) -> Graph:
                 layer.name,
                 decode_spec(known, layer.name, layer.kind, layer.hyperparameters),
                 take_arrays(arrays, layer.name, layer.weights, np.floating),
+                layer.inputs,
             )
             for layer in model.layers
         )

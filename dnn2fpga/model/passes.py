@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Protocol
 
@@ -10,14 +10,14 @@ import numpy as np
 
 from ..errors import Refusal
 from .batch_norm import BatchNormalization
-from .graph import Graph, Node
+from .graph import Graph, Node, readers, rewired
 
 
 def simplify(graph: Graph) -> Graph:
-    """The graph that the quantizer takes: sound weights, no batch normalization, ReLU fused where it can be.
+    """The graph that the quantizer takes: sound weights, batch normalization and ReLU fused where they can be.
 
     Its float results are those of `graph` up to float32 rounding. Raises `Refusal`, naming the layer, on
-    weights that are not finite, on batch normalization that cannot be folded, and on a name given twice.
+    weights that are not finite, and on a name given twice.
     """
     check_names(graph.nodes)
     check_weights(graph)
@@ -45,8 +45,8 @@ def check_names(nodes: Iterable[Named]) -> None:
 
 def check_weights(graph: Graph) -> None:
     """Raise `Refusal`, by name, unless all weights are there, finite, and of the right shape."""
-    for node, input_shape, _ in graph.walk():
-        for name, shape in node.spec.weight_shapes(input_shape).items():
+    for node, input_shapes, _ in graph.walk():
+        for name, shape in node.spec.weight_shapes(*input_shapes).items():
             if name not in node.weights:
                 raise Refusal(f"layer '{node.name}': {name} is missing; an array of shape {shape} is needed")
             weight = node.weights[name]
@@ -62,24 +62,19 @@ def check_weights(graph: Graph) -> None:
 
 
 def fold_batch_norm(graph: Graph) -> Graph:
-    """Melt each batch normalization into the kernel, whose last axis is the channels, and bias before it."""
-    nodes: list[Node] = []
-    for node in graph.nodes:
-        if not isinstance(node.spec, BatchNormalization):
-            nodes.append(node)
-            continue
-        before = nodes[-1] if nodes else None
-        if before is None or "kernel" not in before.weights or getattr(before.spec, "relu", False):
-            place = f"after '{before.name}'" if before else "at the start of the model"
-            raise Refusal(
-                f"layer '{node.name}': batch normalization {place} is not supported; "
-                "put it directly after a layer with a kernel, before its activation"
-            )
+    """Melt each batch normalization into the kernel, whose last axis is the channels, and bias right before it."""
+
+    def melt(before: Node | None, node: Node) -> Node | None:
+        if not isinstance(node.spec, BatchNormalization) or before is None:
+            return None
+        if "kernel" not in before.weights or getattr(before.spec, "relu", False):
+            return None
         try:
-            nodes[-1] = _scaled(before, *node.spec.slope_and_offset(node.weights))
+            return _scaled(before, *node.spec.slope_and_offset(node.weights))
         except Refusal as refusal:
             raise Refusal(f"layer '{node.name}': {refusal}") from None
-    return replace(graph, nodes=tuple(nodes))
+
+    return _melted(graph, melt)
 
 
 def _scaled(node: Node, slope: np.ndarray, offset: np.ndarray) -> Node:
@@ -92,10 +87,31 @@ def _scaled(node: Node, slope: np.ndarray, offset: np.ndarray) -> Node:
 
 def fold_relu(graph: Graph) -> Graph:
     """Fuse each ReLU into the layer right before it, where that layer's spec has a `relu` field."""
-    nodes: list[Node] = []
+
+    def fuse(before: Node | None, node: Node) -> Node | None:
+        if node.spec.kind == "relu" and before is not None and hasattr(before.spec, "relu"):
+            return replace(before, spec=replace(before.spec, relu=True))
+        return None
+
+    return _melted(graph, fuse)
+
+
+def _melted(graph: Graph, melt: Callable[[Node | None, Node], Node | None]) -> Graph:
+    """The graph in which some layers are one with the layer before them.
+
+    `melt(before, node)` gives what both become, None where both stay. `before` is None where there is none, or where
+    others read it too.
+    """
+    nodes: dict[str, Node] = {}
+    instead: dict[str, str] = {}
     for node in graph.nodes:
-        if node.spec.kind == "relu" and nodes and hasattr(nodes[-1].spec, "relu"):
-            nodes[-1] = replace(nodes[-1], spec=replace(nodes[-1].spec, relu=True))
+        only = len(node.inputs) == 1 and len(readers(graph.nodes, node.inputs[0])) == 1
+        node = rewired(node, instead)
+        before = nodes.get(node.inputs[0]) if only else None
+        both = melt(before, node)
+        if both is None:
+            nodes[node.name] = node
         else:
-            nodes.append(node)
-    return replace(graph, nodes=tuple(nodes))
+            nodes[both.name] = both
+            instead[node.name] = both.name
+    return replace(graph, nodes=tuple(nodes.values()))

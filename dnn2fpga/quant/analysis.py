@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..model.graph import Graph, Weights
+from ..model.graph import INPUT, Graph, Weights
 from .fixed import Format
 from .floating import FloatFormat
 from .graph import QGraph, QNode
@@ -41,49 +41,58 @@ def analyze(graph: Graph, qgraph: QGraph, x: np.ndarray, accuracy: Accuracy | No
     `qgraph` is `graph` quantized; its layers bear the same names, converters apart.
     """
     qnodes = {node.name: node for node in qgraph.nodes}
-    places = [_Place(), *(_Place() for _ in graph.nodes)]
-    outputs: list[list[np.ndarray]] = [[] for _ in range(len(places) + 1)]  # of the float model, then by place alone
+    places = {name: _Place() for name in (INPUT, *(node.name for node in graph.nodes))}
+    outputs: dict[str, list[np.ndarray]] = {name: [] for name in places}  # of the float model, one place quantized
+    in_floats: list[np.ndarray] = []
     for at in range(0, len(x), BATCH):
         batch = np.asarray(x[at : at + BATCH], np.float32)
-        floats = [batch]
+        floats = {INPUT: batch, **{node.name: values for node, values in graph.trace(batch)}}
+        integers = {node.name: node.spec.to_real(node, out) for node, out in qgraph.trace(batch)}
+        if not qgraph.is_packed:
+            places[INPUT].add(batch, qgraph.i.dequantize(qgraph.quantize_input(batch)), qgraph.i)
         for node in graph.nodes:
-            floats.append(node.spec.run_float(node.weights, floats[-1]))
-        q = qgraph.quantize_input(batch)
-        integers = {node.name: node.o.dequantize(out) for node, out in qgraph.trace(batch)}
-        places[0].add(batch, qgraph.i.dequantize(q), qgraph.i)
-        for place, node, values in zip(places[1:], graph.nodes, floats[1:], strict=True):
-            # Softmax leaves logits as they are, and adds the winner.
+            # Softmax leaves logits as they are, and adds the winner; several outputs have no one format.
             found = integers[node.name].reshape(len(batch), -1)
-            if node.spec.kind != "softmax":
-                place.add(values.reshape(len(batch), -1), found, qnodes[node.name].o)
+            if node.spec.kind not in ("softmax", "pack"):
+                places[node.name].add(floats[node.name].reshape(len(batch), -1), found, qnodes[node.name].o)
         if accuracy is None:
             continue
-        outputs[0].append(floats[-1])
-        for index in range(len(places)):
-            outputs[index + 1].append(_alone(graph, qgraph.i, qnodes, floats, index))
-    lost: list[float | None] = [None] * len(places)
+        in_floats.append(floats[graph.nodes[-1].name])
+        for name in places:
+            outputs[name].append(_alone(graph, qgraph, qnodes, floats, name))
+    lost: dict[str, float] = {}
     if accuracy is not None:
-        before, *alone = (accuracy(np.concatenate(some)) for some in outputs)
-        lost = [before - after for after in alone]
-    names = ("input", *(node.name for node in graph.nodes))
-    return [place.report(name, loss) for name, place, loss in zip(names, places, lost, strict=True) if place.count]
+        before = accuracy(np.concatenate(in_floats))
+        lost = {name: before - accuracy(np.concatenate(some)) for name, some in outputs.items()}
+    return [
+        place.report("input" if name == INPUT else name, lost.get(name))
+        for name, place in places.items()
+        if place.count
+    ]
 
 
 def _alone(
-    graph: Graph, i: Format | FloatFormat, qnodes: dict[str, QNode], floats: list[np.ndarray], index: int
+    graph: Graph, qgraph: QGraph, qnodes: dict[str, QNode], floats: dict[str, np.ndarray], name: str
 ) -> np.ndarray:
-    """The float model's outputs if only place `index`, 0 for the input, is quantized."""
-    if index == 0:
-        y = in_format(floats[0], i)
+    """The float model's outputs if only what `name` gives is quantized; `floats` are its values without that."""
+    last = floats[graph.nodes[-1].name]
+    if name == INPUT:
+        if qgraph.is_packed:
+            return last
+        y = in_format(floats[INPUT], qgraph.i)
     else:
-        node = graph.nodes[index - 1]
-        qnode = qnodes[node.name]
-        if node.spec.kind == "softmax" or (qnode.i == qnode.o and not qnode.arrays):
-            return floats[-1]  # it changes nothing
-        y = in_format(node.spec.run_float(weights_in_hardware(node.weights, qnode), floats[index - 1]), qnode.o)
-    for node in graph.nodes[index:]:
-        y = node.spec.run_float(node.weights, y)
-    return y
+        (node,) = (node for node in graph.nodes if node.name == name)
+        qnode = qnodes[name]
+        if node.spec.kind in ("softmax", "pack") or not (qnode.i != qnode.o or qnode.arrays or node.spec.rescales):
+            return last  # it changes nothing
+        weights = weights_in_hardware(node.weights, qnode)
+        y = in_format(node.spec.run_float(weights, *(floats[source] for source in node.inputs)), qnode.o)
+    changed = {name: y}
+    for node in graph.nodes:
+        if node.name != name and changed.keys() & set(node.inputs):
+            arriving = (changed.get(source, floats[source]) for source in node.inputs)
+            changed[node.name] = node.spec.run_float(node.weights, *arriving)
+    return changed[graph.nodes[-1].name]
 
 
 def weights_in_hardware(weights: Weights, qnode: QNode) -> Weights:
@@ -91,7 +100,7 @@ def weights_in_hardware(weights: Weights, qnode: QNode) -> Weights:
 
     A layer without multipliers has no kernel, or is in floating point: its weights are what they are.
     """
-    if "multiplier" not in qnode.arrays:
+    if "kernel" not in weights or "multiplier" not in qnode.arrays:
         return weights
     assert isinstance(qnode.i, Format)
     assert isinstance(qnode.o, Format)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,12 @@ import numpy as np
 from ..errors import Refusal
 from ..model.description import Specs, decode_spec
 from ..model.folder import read_folder, refuse_leftovers, shapes_of, take_arrays, write_folder
-from ..model.graph import Shape
+from ..model.graph import INPUT, Shape
 from ..model.passes import check_names
 from ..model.typed_json import decode, encode
 from .fixed import Format
 from .floating import FloatFormat
-from .graph import QGraph, QNode
+from .graph import Arriving, QGraph, QNode
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,8 @@ class LayerEntry:
     o: Format | FloatFormat
     scalars: dict[str, int]
     arrays: dict[str, Shape]
+    inputs: tuple[str, ...] = ()
+    also: tuple[Arriving, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def save(qgraph: QGraph, folder: str | Path) -> None:
     layers = tuple(
         LayerEntry(
             node.name, node.spec.kind, encode(node.spec), node.input_shape, node.output_shape, node.i, node.o,
-            dict(node.scalars), shapes_of(node.arrays),
+            dict(node.scalars), shapes_of(node.arrays), node.inputs, node.also,
         )
         for node in qgraph.nodes
     )  # fmt: skip
@@ -74,12 +75,23 @@ def load(folder: str | Path, specs: Specs) -> QGraph:
         refuse_leftovers(arrays)
         if not nodes:
             raise Refusal("the model has no layers; at least one is needed")
-        for before, node in pairwise(nodes):
-            if (node.i, node.input_shape) != (before.o, before.output_shape):
-                raise Refusal(f"layer '{node.name}': its input is not the output of '{before.name}'")
+        qgraph = QGraph(model.name, nodes)
+        _check_links(qgraph)
     except Refusal as refusal:
         raise Refusal(f"{folder}: {refusal}") from None
-    return QGraph(model.name, nodes)
+    return qgraph
+
+
+def _check_links(qgraph: QGraph) -> None:
+    """Raise `Refusal` unless every layer reads what those before it give."""
+    given = {INPUT: Arriving(qgraph.input_shape, qgraph.i)}
+    for node in qgraph.nodes:
+        if len(node.arriving) != len(node.inputs):
+            raise Refusal(f"layer '{node.name}': it reads {len(node.inputs)} layers, but knows {len(node.arriving)}")
+        for name, arriving in zip(node.inputs, node.arriving, strict=True):
+            if arriving != given[name]:
+                raise Refusal(f"layer '{node.name}': its input is not the output of '{name}'")
+        given[node.name] = Arriving(node.output_shape, node.o)
 
 
 def _node(layer: LayerEntry, specs: Specs, arrays: dict[str, np.ndarray]) -> QNode:
@@ -87,7 +99,7 @@ def _node(layer: LayerEntry, specs: Specs, arrays: dict[str, np.ndarray]) -> QNo
     return QNode(
         layer.name, decode_spec(specs, layer.name, layer.kind, layer.hyperparameters),
         layer.input_shape, layer.output_shape, layer.i, layer.o,
-        {name: array.astype(np.int64) for name, array in own.items()}, layer.scalars,
+        {name: array.astype(np.int64) for name, array in own.items()}, layer.scalars, layer.inputs, layer.also,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import Refusal
-from ..model.graph import Shape
+from ..model.graph import INPUT, Shape, Values, linked, readers
 from .fixed import Format, quantize_tflite
 from .floating import FloatFormat
 
@@ -30,8 +30,9 @@ class QNode:
     """One integer layer.
 
     `i` and `o` are the formats of its input and output, `arrays` its integer constants (kernel, offset,
-    multiplier, table), `scalars` its integer parameters (shift). `rounding` names the law by which it rounds:
-    "half_up", or "tflite", as every layer of a model from a `.tflite` file has it.
+    multiplier, table), `scalars` its integer parameters (shift). `inputs` are the names of the layers that it reads,
+    as those of a `model.graph.Node`; of the second and those behind it `also` holds shape and format. `rounding`
+    names the law by which it rounds: "half_up", or "tflite", as every layer of a model from a `.tflite` file has it.
     """
 
     name: str
@@ -47,8 +48,13 @@ class QNode:
     rounding: str = "half_up"
 
     def run(self, *xs: np.ndarray) -> np.ndarray:
-        """The layer on a batch of integers `(n, *input_shape)`; gives `(n, *output_shape)` in int64."""
+        """The layer on a batch of integers `(n, *input_shape)` of each input; gives `(n, *output_shape)` in int64."""
         return self.spec.run(self, *xs)
+
+    @property
+    def arriving(self) -> tuple[Arriving, ...]:
+        """Shape and format of every input."""
+        return (Arriving(self.input_shape, self.i), *self.also)
 
     @property
     def stored_bits(self) -> int:
@@ -61,10 +67,17 @@ class QNode:
 
 @dataclass(frozen=True)
 class QGraph:
-    """A chain of integer layers: the golden reference of every simulation and every board."""
+    """Integer layers, each behind those that it reads: the golden reference of every simulation and every board.
+
+    The last gives the output. A model of several inputs takes them packed into one tensor, one behind the other, of
+    which `Slice` layers take their parts; one of several outputs ends in `Pack`.
+    """
 
     name: str
     nodes: tuple[QNode, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "nodes", linked(self.nodes))
 
     @property
     def input_shape(self) -> Shape:
@@ -92,6 +105,11 @@ class QGraph:
         return self.nodes[0].rounding == "tflite"
 
     @property
+    def is_packed(self) -> bool:
+        """Whether several inputs are packed into one tensor, each in a format of its own."""
+        return self.nodes[0].spec.kind == "slice"
+
+    @property
     def stored_bytes(self) -> int:
         """Bytes of all constants that the hardware keeps, each layer's rounded up."""
         return sum(-(-node.stored_bits // 8) for node in self.nodes)
@@ -102,9 +120,14 @@ class QGraph:
         A model from a `.tflite` file also takes the file's own int8 or uint8, as they are.
         """
         x = check_batch(x, self.input_shape, "input")
-        if not self.is_tflite:
+        if self.is_tflite:
+            return x.astype(np.int64) if x.dtype == self.i.dtype else quantize_tflite(x, self.i)
+        if not self.is_packed:
             return self.i.quantize(x)
-        return x.astype(np.int64) if x.dtype == self.i.dtype else quantize_tflite(x, self.i)
+        q = np.zeros(x.shape, np.int64)
+        for node in readers(self.nodes, INPUT):
+            q[:, node.spec.span] = node.o.quantize(x[:, node.spec.span])
+        return q
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """Real inputs `(n, *input_shape)` to output integers `(n, *output_shape)`, exact, in int64.
@@ -121,21 +144,26 @@ class QGraph:
         return np.concatenate(batches) if batches else np.zeros((0, *self.output_shape), np.int64)
 
     def _run_batch(self, q: np.ndarray) -> np.ndarray:
-        values = {"/input": q}
-        for node in self.nodes:
-            q = values[node.name] = node.run(*([values[name] for name in node.inputs] or [q]))
-        return q
+        for _, y in self.trace_integers(q):  # noqa: B007 (the last one counts)
+            pass
+        return y
 
     def trace(self, x: np.ndarray) -> Iterator[tuple[QNode, np.ndarray]]:
         """Each node with its output integers, for real inputs `x`."""
-        q = self.quantize_input(x)
+        yield from self.trace_integers(self.quantize_input(x))
+
+    def trace_integers(self, q: np.ndarray) -> Iterator[tuple[QNode, np.ndarray]]:
+        """The same from input integers."""
+        values: Values[np.ndarray] = Values(self.nodes, q)
         for node in self.nodes:
-            q = node.run(q)
-            yield node, q
+            values[node.name] = node.run(*values.of(node))
+            values.done(node)
+            yield node, values[node.name]
 
     def outputs_to_real(self, q: np.ndarray) -> np.ndarray:
         """Output integers as the reals they stand for."""
-        return self.o.dequantize(q)
+        last = self.nodes[-1]
+        return last.spec.to_real(last, q)
 
     def classify(self, outputs: np.ndarray) -> np.ndarray:
         """The winning class of each output `(n, *output_shape)`: the hardware's own where it gives one."""

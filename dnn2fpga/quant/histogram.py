@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..model.graph import Graph
+from ..model.graph import INPUT, Graph
 
 BATCH = 256
 """Samples run at once, so that memory does not grow with the data."""
@@ -115,28 +115,28 @@ class Histogram:
         return below + up_to[-1] - within_high
 
 
-def observe(graph: Graph, samples: np.ndarray) -> list[Histogram]:
-    """The histogram of the input, then of each node's output, over all samples `(n, *input_shape)`.
+def observe(graph: Graph, samples: np.ndarray) -> dict[str, Histogram]:
+    """The histogram of the input (`INPUT`) and of each node's output, by name, over all samples `(n, *input_shape)`.
 
     The float model runs twice, for the ranges and for the counts; neither pass holds more than a batch.
     """
-    seen: list[Summary] = _added_up(graph, samples, lambda at, x: Summary.of(x))
-    return _added_up(graph, samples, lambda at, x: Histogram.counted(x, seen[at]))
+    seen: dict[str, Summary] = _added_up(graph, samples, lambda name, x: Summary.of(x))
+    return _added_up(graph, samples, lambda name, x: Histogram.counted(x, seen[name]))
 
 
-def _added_up(graph: Graph, samples: np.ndarray, part: Callable[[int, np.ndarray], Any]) -> list[Any]:
-    """The sum over all batches of `part(at, x)`, for `x` the values at each point of the model."""
-    totals: list[Any] = []
+def _added_up(graph: Graph, samples: np.ndarray, part: Callable[[str, np.ndarray], Any]) -> dict[str, Any]:
+    """The sum over all batches of `part(name, x)`, for `x` the values at each point of the model."""
+    totals: dict[str, Any] = {}
     for first in range(0, len(samples), BATCH):
         batch = np.asarray(samples[first : first + BATCH], np.float32)
-        parts = [part(at, x) for at, x in enumerate(_values(graph, batch))]
-        totals = [a + b for a, b in zip(totals, parts, strict=True)] if totals else parts
+        for name, x in _values(graph, batch):
+            found = part(name, x)
+            totals[name] = totals[name] + found if name in totals else found
     return totals
 
 
-def _values(graph: Graph, x: np.ndarray) -> Iterator[np.ndarray]:
+def _values(graph: Graph, x: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """The input `x` and the output of each node."""
-    yield x
-    for node in graph.nodes:
-        x = node.spec.run_float(node.weights, x)
-        yield x
+    yield INPUT, x
+    for node, y in graph.trace(x):
+        yield node.name, y

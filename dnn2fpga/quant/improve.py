@@ -6,12 +6,12 @@ its stead. Neither helps every model: measure with and without.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from ..model.graph import Graph, Node
+from ..model.graph import INPUT, Graph, Node, Weights, readers
 from .analysis import in_format, weights_in_hardware
 from .graph import QGraph, QNode
 from .histogram import BATCH
@@ -33,7 +33,7 @@ def equalize(graph: Graph) -> Graph:
     influence each other and are swept over until they settle. Channels whose weights are all 0 on either side stay.
     The float function is the same up to rounding.
     """
-    nodes = list(graph.nodes)
+    nodes = {node.name: node for node in graph.nodes}
     pairs = list(_pairs(graph))
     for _ in range(SWEEPS):
         greatest = 1.0
@@ -43,19 +43,26 @@ def equalize(graph: Graph) -> Graph:
             greatest = max(greatest, factor.max(), (1 / factor).max())
         if greatest <= SETTLED:
             break
-    return replace(graph, nodes=tuple(nodes))
+    return replace(graph, nodes=tuple(nodes.values()))
 
 
-def _pairs(graph: Graph) -> Iterator[tuple[int, int]]:
-    """The indices of layers with kernels between which a channel may be scaled."""
-    first: int | None = None
-    for at, node in enumerate(graph.nodes):
+def _pairs(graph: Graph) -> Iterator[tuple[str, str]]:
+    """The names of layers with kernels between which a channel may be scaled: nothing else reads what lies between."""
+    weights = {node.name: node.weights for node in graph.nodes}
+    scaled_by: dict[str, str] = {}  # by which layer with a kernel the channels of a tensor may be scaled
+    for node in graph.nodes:
+        first = scaled_by.get(node.inputs[0]) if len(readers(graph.nodes, node.inputs[0])) == 1 else None
         if node.spec.has_kernel:
-            if first is not None:
-                yield first, at
-            first = at
-        elif not node.spec.homogeneous:
-            first = None
+            if first is not None and _sums_over_channels(weights[first], node.weights):
+                yield first, node.name
+            scaled_by[node.name] = node.name
+        elif node.spec.homogeneous and first is not None:
+            scaled_by[node.name] = first
+
+
+def _sums_over_channels(first: Weights, second: Weights) -> bool:
+    """Whether each sum of the second layer goes over all channels of the first; not if it has groups of them."""
+    return second["kernel"].shape[-2] % first["kernel"].shape[-1] == 0
 
 
 def _by_channel(first: Node, second: Node) -> tuple[np.ndarray, np.ndarray]:
@@ -103,34 +110,40 @@ def correct_biases(graph: Graph, qgraph: QGraph, samples: np.ndarray) -> Graph:
     far from the mean, such as a winner's logit, come out worse than before. `weights.norm_corrected` mends the size;
     Banner et al. 2019 (section 3.3) correct both.
     """
-    nodes = list(graph.nodes)
-    for at, node in enumerate(graph.nodes):
+    nodes = {node.name: node for node in graph.nodes}
+    for node in graph.nodes:
         if node.spec.has_kernel:
-            error = _mean_error(graph, replace(graph, nodes=tuple(nodes)), qgraph, at, samples)
-            nodes[at] = _with(node, bias=np.asarray(node.weights["bias"], np.float64) + error)
-    return replace(graph, nodes=tuple(nodes))
+            error = _mean_error(graph, replace(graph, nodes=tuple(nodes.values())), qgraph, node, samples)
+            nodes[node.name] = _with(node, bias=np.asarray(node.weights["bias"], np.float64) + error)
+    return replace(graph, nodes=tuple(nodes.values()))
 
 
-def _mean_error(graph: Graph, corrected: Graph, qgraph: QGraph, at: int, samples: np.ndarray) -> np.ndarray:
-    """The mean of (float sum - quantized sum) of node number `at`, one a channel."""
+def _mean_error(graph: Graph, corrected: Graph, qgraph: QGraph, node: Node, samples: np.ndarray) -> np.ndarray:
+    """The mean of (float sum - quantized sum) of `node`, one a channel."""
     qnodes = {qnode.name: qnode for qnode in qgraph.nodes}  # the float graphs have no converters
-    channels = graph.nodes[at].weights["bias"].shape[0]
+    channels = node.weights["bias"].shape[0]
+    sums = replace(node, spec=replace(node.spec, relu=False))
     total, count = np.zeros(channels), 0
     for first in range(0, len(samples), BATCH):
-        x = y = np.asarray(samples[first : first + BATCH], np.float64)
-        for node, other in zip(graph.nodes[:at], corrected.nodes, strict=False):
-            x = node.spec.run_float(node.weights, x)
-            y = in_format(_run_quantized(other, qnodes[node.name], y), qnodes[node.name].o)
-        sums = replace(graph.nodes[at], spec=replace(graph.nodes[at].spec, relu=False))
-        error = sums.spec.run_float(sums.weights, x) - _run_quantized(sums, qnodes[sums.name], y)
+        x = np.asarray(samples[first : first + BATCH], np.float64)
+        floats, quantized = {INPUT: x}, {INPUT: x}
+        for before, other in zip(graph.nodes, corrected.nodes, strict=True):
+            if before.name == node.name:
+                break
+            floats[before.name] = before.spec.run_float(before.weights, *(floats[name] for name in before.inputs))
+            found = _run_quantized(other, qnodes[before.name], [quantized[name] for name in other.inputs])
+            quantized[before.name] = in_format(found, qnodes[before.name].o)
+        error = sums.spec.run_float(sums.weights, *(floats[name] for name in sums.inputs))
+        error = error - _run_quantized(sums, qnodes[sums.name], [quantized[name] for name in sums.inputs])
         total += error.reshape(-1, channels).sum(axis=0)
         count += error.size // channels
     return total / count
 
 
-def _run_quantized(node: Node, qnode: QNode, y: np.ndarray) -> np.ndarray:
+def _run_quantized(node: Node, qnode: QNode, ys: Sequence[np.ndarray]) -> np.ndarray:
     """What a layer computes before its output is brought to its format, in floats.
 
-    The format that arrives is not that of the layer before if there is a converter between them.
+    A format that arrives is not that of the layer before if there is a converter between them.
     """
-    return node.spec.run_float(weights_in_hardware(node.weights, qnode), in_format(y, qnode.i))
+    arriving = (in_format(y, other.fmt) for y, other in zip(ys, qnode.arriving, strict=True))
+    return node.spec.run_float(weights_in_hardware(node.weights, qnode), *arriving)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import Refusal
 from ..model.frameworks import tensorflow_and_keras
-from ..model.graph import Graph
+from ..model.graph import Graph, Values
 from ..model.passes import simplify
 from .graph import check_batch
 from .qat_checkpoint import fingerprint
@@ -137,9 +137,10 @@ def _float_outputs(tf: Any, keras: Any, graph: Graph, x: np.ndarray) -> np.ndarr
 
     @tf.function(reduce_retracing=True)
     def run(x: Any) -> Any:
+        values: Values[Any] = Values(graph.nodes, x)
         for node in graph.nodes:
             weights = {name: keras.ops.cast(weight, "float32") for name, weight in node.weights.items()}
-            x = node.spec.run_traced(keras.ops, weights, x, pad=0.0)
+            x = values[node.name] = node.spec.run_traced(keras.ops, weights, *values.of(node), pad=0.0)
         return keras.ops.reshape(x, (-1, int(np.prod(x.shape[1:]))))
 
     return np.concatenate([run(x[at : at + EVALUATED]).numpy() for at in range(0, len(x), EVALUATED)])

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..model.graph import Graph, Node
+from ..model.graph import Graph, Node, Values
 from .fixed import Format
 from .floating import FloatFormat
 from .graph import QNode
@@ -163,8 +163,8 @@ class _Step:
             if kernel is None or name != "kernel"
         }
         self._pad = float(q.i.dequantize(np.array(q.i.zero)))
-        # A layer with constants of its own works out new numbers; the others hand on those that came.
-        new = isinstance(q.i, FloatFormat) or bool(q.arrays or q.scalars)
+        # A layer with constants of its own works out new numbers, or one whose input is in none; others hand theirs on.
+        new = isinstance(q.i, FloatFormat) or bool(q.arrays or q.scalars) or q.spec.kind == "slice"
         self.o = FakeFormat(keras, q.o, learned=learned) if new and isinstance(q.o, Format) else None
 
     @property
@@ -173,12 +173,13 @@ class _Step:
         parts = [part.variables for part in (self.kernel, self.o) if part is not None]
         return [*self._weights.values(), *(variable for part in parts for variable in part)]
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, *xs: Any) -> Any:
         """The layer on a batch."""
+        y = xs[0]
         if self.node is not None:
             kernel = {} if self.kernel is None else {"kernel": self.kernel()}
-            x = self.node.spec.run_traced(self._ops, {**self._weights, **kernel}, x, pad=self._pad)
-        return x if self.o is None else self.o(x)
+            y = self.node.spec.run_traced(self._ops, {**self._weights, **kernel}, *xs, pad=self._pad)
+        return y if self.o is None else self.o(y)
 
     def weights(self) -> dict[str, np.ndarray]:
         """The float weights as they are now."""
@@ -198,7 +199,9 @@ class FakeQuantized:
     ) -> None:  # fmt: skip
         self._graph, self._formats = graph, formats
         qgraph = integer_graph(graph, scheme, formats)
-        self._i = FakeFormat(keras, qgraph.i, learned=False) if isinstance(qgraph.i, Format) else None
+        self._qnodes = qgraph.nodes
+        in_one = isinstance(qgraph.i, Format) and not qgraph.is_packed
+        self._i = FakeFormat(keras, qgraph.i, learned=False) if in_one else None  # type: ignore[arg-type]
         self._steps = []
         nodes = {node.name: node for node in graph.nodes}
         for q in qgraph.nodes:
@@ -223,9 +226,10 @@ class FakeQuantized:
     def trace(self, x: Any) -> Iterator[Any]:
         """The output of each layer of the integer model."""
         x = x if self._i is None else self._i(x)
-        for step in self._steps:
-            x = step(x)
-            yield x
+        values: Values[Any] = Values(self._qnodes, x)
+        for qnode, step in zip(self._qnodes, self._steps, strict=True):
+            values[qnode.name] = step(*values.of(qnode))
+            yield values[qnode.name]
 
     def tuned(self) -> tuple[Graph, Formats]:
         """The weights and formats as they are now, of which `integer_graph` makes the integer model."""

@@ -8,14 +8,16 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import Refusal
-from ..model.graph import Graph, Node
+from ..model.graph import INPUT, Graph, Node, Shape, readers
 from .calibrate import CALIBRATIONS, Range, observe
 from .fixed import Format, next_power_of_two
 from .floating import FloatFormat
-from .graph import QGraph, QNode, check_batch
+from .graph import Arriving, QGraph, QNode, check_batch
+from .ops.add import Add, sum_node
 from .ops.base import Setting
 from .ops.convert import to_float_node, to_integer_node
 from .ops.float_mac import float_node
+from .ops.pack import packed
 from .scheme import Formats, Scheme
 from .weights import weight_scale
 
@@ -42,21 +44,27 @@ def calibrated(graph: Graph, samples: np.ndarray, scheme: Scheme) -> Formats:
     calibrate = CALIBRATIONS[scheme.calibration]
     outputs, weight_scales = {}, {}
 
-    def choose(at: int, bits: int, *, signed: bool | None) -> Format:
-        """The format of what histogram number `at` is of, where node number `at`, if there is one, reads it."""
-        reach = graph.nodes[at].spec.input_reach(bits) if at < len(graph.nodes) else math.inf
-        seen = calibrate(histograms[at], bits, scheme.symmetric)
+    def choose(name: str, bits: int, *, signed: bool | None) -> Format:
+        """The format of what `name` gives, to those that read it."""
+        reach = max((node.spec.input_reach(bits) for node in readers(graph.nodes, name)), default=math.inf)
+        seen = calibrate(histograms[name], bits, scheme.symmetric)
         if bits == 1 and signed:
             # XNOR-Net: what comes nearest to reals as their sign times one magnitude is the mean of theirs.
-            seen = Range(-histograms[at].seen.magnitude_mean, histograms[at].seen.magnitude_mean)
+            seen = Range(-histograms[name].seen.magnitude_mean, histograms[name].seen.magnitude_mean)
         return _format(seen, reach, bits, signed, scheme)
 
-    for index, node in enumerate(graph.nodes):
+    for node in graph.nodes:
+        if not (node.spec.has_kernel or node.spec.rescales):
+            continue
+        bits = LOGIT_BITS if is_last(graph, node.name) else scheme.bits(node.name).activation_bits
+        # A sum is signed, whatever was seen, unless a ReLU says otherwise.
+        sums = hasattr(node.spec, "relu")
+        outputs[node.name] = choose(node.name, bits, signed=not node.spec.relu if sums else None)
         if node.spec.has_kernel:
-            bits = LOGIT_BITS if _is_last(graph, index) else scheme.bits(node.name).activation_bits
-            outputs[node.name] = choose(index + 1, bits, signed=not node.spec.relu)
             weight_scales[node.name] = _weight_scale(node, scheme)
-    return Formats(choose(0, scheme.bits_of_input, signed=None), outputs, weight_scales)
+    sliced = [outputs[node.name] for node in readers(graph.nodes, INPUT) if node.spec.kind == "slice"]
+    i = packed(sliced) if sliced else choose(INPUT, scheme.bits_of_input, signed=None)
+    return Formats(i, outputs, weight_scales)
 
 
 def _format(seen: Range, reach: float, bits: int, signed: bool | None, scheme: Scheme) -> Format:
@@ -76,42 +84,87 @@ def _weight_scale(node: Node, scheme: Scheme) -> np.ndarray:
     return next_power_of_two(scale) if scheme.power_of_two else scale
 
 
-def _is_last(graph: Graph, index: int) -> bool:
-    """Whether the output of a layer is the model's own, or feeds only the choice of a winner."""
-    return all(node.spec.kind == "softmax" for node in graph.nodes[index + 1 :])
+def is_last(graph: Graph, name: str) -> bool:
+    """Whether what `name` gives is the model's own output, or feeds only the choice of a winner."""
+    reading = readers(graph.nodes, name)
+    return all(node.spec.hands_on and is_last(graph, node.name) for node in reading)
 
 
 def integer_graph(graph: Graph, scheme: Scheme, formats: Formats) -> QGraph:
     """The integer model of a graph that `scheme` prepared, in given formats.
 
-    Where a layer in floating point meets one in integers a layer that converts stands between them. Layers without
-    weights that only compare or move values take what comes. The model's input is in floating point if the first
-    layer that is particular about it is.
+    Where a layer in floating point meets one in integers a layer that converts stands between them; where a layer
+    wants its inputs in one format, layers that bring them to it. Layers without weights that only compare or move
+    values take what comes. The model's input is in floating point if the first layer that is particular about it is.
     """
-    float_format = FloatFormat(scheme.float_format)
-    integers = formats.i  # the integer format of the values that arrive, also where they arrive as floats
-    i = float_format if _starts_in_float(graph, scheme) else integers
-    nodes: list[QNode] = []
-    for index, (node, input_shape, output_shape) in enumerate(graph.walk()):
-        floating = node.name in scheme.floating
-        if floating and isinstance(i, Format):
-            nodes.append(to_float_node(f"{node.name}_to_float", input_shape, i, float_format))
-        elif not floating and _is_particular(node) and isinstance(i, FloatFormat):
-            nodes.append(to_integer_node(f"{node.name}_to_integer", input_shape, i, integers))
-        i = nodes[-1].o if nodes else i
+    return _Maker(graph, scheme, formats).made()
+
+
+class _Maker:
+    """Makes integer layers one after another; knows of each tensor its format, and the one it has in integers."""
+
+    def __init__(self, graph: Graph, scheme: Scheme, formats: Formats) -> None:
+        self.graph, self.scheme, self.formats = graph, scheme, formats
+        self.float_format = FloatFormat(scheme.float_format)
+        self.nodes: list[QNode] = []
+        self.given: dict[str, Format | FloatFormat] = {INPUT: formats.i}
+        if _starts_in_float(graph, scheme):
+            self.given[INPUT] = self.float_format
+        self.integers = {INPUT: formats.i}
+
+    def made(self) -> QGraph:
+        """The whole model."""
+        for node, input_shapes, output_shape in self.graph.walk():
+            arriving = []
+            inputs = []
+            for at, (name, shape) in enumerate(zip(node.inputs, input_shapes, strict=True)):
+                name = self._converted(node, at, name, shape)
+                inputs.append(name)
+                arriving.append(Arriving(shape, self.given[name]))
+            self._add(node, tuple(inputs), arriving, output_shape)
+        return QGraph(self.graph.name, tuple(self.nodes))
+
+    def _converted(self, node: Node, at: int, name: str, shape: Shape) -> str:
+        """The name of input number `at` of `node`, called `name`, as the layer wants it."""
+        fmt, floating = self.given[name], node.name in self.scheme.floating
+        suffix = f"_{at}" if len(node.inputs) > 1 else ""
+        if floating and isinstance(fmt, Format):
+            return self._between(to_float_node(f"{node.name}_to_float{suffix}", shape, fmt, self.float_format), name)
+        if not floating and _is_particular(node) and isinstance(fmt, FloatFormat):
+            converter = to_integer_node(f"{node.name}_to_integer{suffix}", shape, fmt, self.integers[name])
+            name, fmt = self._between(converter, name), self.integers[name]
+        wanted = self.formats.outputs.get(node.name)
+        if node.spec.alike and fmt != wanted:
+            assert wanted is not None
+            setting = Setting(fmt, shape, shape, wanted.bits, self.scheme.power_of_two, last=False)
+            assert isinstance(fmt, Format)
+            return self._between(sum_node(f"{node.name}_alike{suffix}", Add(), setting, [fmt], wanted), name)
+        return name
+
+    def _between(self, qnode: QNode, source: str) -> str:
+        """Puts a layer behind `source`; gives its name."""
+        self.nodes.append(replace(qnode, inputs=(source,)))
+        self.given[qnode.name] = qnode.o
+        self.integers[qnode.name] = qnode.o if isinstance(qnode.o, Format) else self.integers[source]
+        return qnode.name
+
+    def _add(self, node: Node, inputs: tuple[str, ...], arriving: list[Arriving], output_shape: Shape) -> None:
+        scheme, formats = self.scheme, self.formats
+        bits = scheme.bits(node.name)
         at = Setting(
-            i, input_shape, output_shape, scheme.bits(node.name).activation_bits, scheme.power_of_two,
-            _is_last(graph, index), formats.outputs.get(node.name), scheme.bits(node.name).weight_bits,
-            formats.weight_scales.get(node.name), formats.norms_kept,
+            arriving[0].fmt, arriving[0].shape, output_shape, bits.activation_bits, scheme.power_of_two,
+            is_last(self.graph, node.name), formats.outputs.get(node.name), bits.weight_bits,
+            formats.weight_scales.get(node.name), formats.norms_kept, tuple(arriving[1:]),
         )  # fmt: skip
-        if floating:
-            nodes.append(float_node(node, node.spec.as_float(), at, float_format))
-            integers = formats.outputs[node.name]
+        if node.name in scheme.floating:
+            qnode = float_node(node, node.spec.as_float(), at, self.float_format)
+            self.integers[node.name] = formats.outputs[node.name]
         else:
-            nodes.append(node.spec.quantize(node, at))
-            integers = node.spec.quantize(node, replace(at, i=integers)).o
-        i = nodes[-1].o
-    return QGraph(graph.name, tuple(nodes))
+            qnode = node.spec.quantize(node, at)
+            in_integers = node.spec.quantize(node, replace(at, i=self.integers[inputs[0]]))
+            self.integers[node.name] = in_integers.o
+        self.nodes.append(replace(qnode, inputs=inputs, also=at.also))
+        self.given[node.name] = qnode.o
 
 
 def _starts_in_float(graph: Graph, scheme: Scheme) -> bool:

@@ -12,6 +12,7 @@ from ..model.graph import Graph
 from ..model.passes import simplify
 from .calibrate import CALIBRATIONS
 from .fixed import Format, check_bits
+from .ops.affine import standing_alone
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Scheme:
 
     def prepared(self, graph: Graph) -> Graph:
         """`graph`, simplified, without each ReLU in whose place a sign stands. Raises `Refusal` as `check` does."""
-        graph = simplify(graph)
+        graph = standing_alone(simplify(graph))
         self.check(graph)
         if not self.sign:
             return graph

@@ -108,6 +108,7 @@ def test_json_is_made_for_reading(saved):
             "relu": False,
         },
         "weights": {"kernel": [3, 2, 2, 4], "bias": [4]},
+        "inputs": ["/input"],
     }
     assert '      "kernel": [3, 2],\n' in text
     assert max(map(len, text.splitlines())) < 80

@@ -7,6 +7,8 @@ from dnn2fpga.errors import Refusal
 from dnn2fpga.model.batch_norm import BatchNormalization
 from dnn2fpga.model.graph import Graph, Node
 from dnn2fpga.model.passes import check_weights, fold_batch_norm, fold_relu, simplify
+from dnn2fpga.quant.ops.add import Add
+from dnn2fpga.quant.ops.affine import standing_alone
 from dnn2fpga.quant.ops.conv2d import Conv2D
 from dnn2fpga.quant.ops.dense import Dense
 from dnn2fpga.quant.ops.flatten import Flatten
@@ -28,7 +30,7 @@ def dense(name="dense", features=36, units=3):
     return Node(name, Dense(units), {"kernel": random(features, units), "bias": random(units)})
 
 
-def norm(name="norm", channels=4, scale=True, center=True):
+def norm(name="norm", channels=4, scale=True, center=True, inputs=()):
     weights = {
         "gamma": random(channels, seed=1),
         "beta": random(channels, seed=2),
@@ -36,7 +38,7 @@ def norm(name="norm", channels=4, scale=True, center=True):
         "moving_variance": np.abs(random(channels, seed=4)),
     }
     spec = BatchNormalization(1e-3, scale=scale, center=center)
-    return Node(name, spec, {key: weights[key] for key in spec.weight_shapes((channels,))})
+    return Node(name, spec, {key: weights[key] for key in spec.weight_shapes((channels,))}, inputs)
 
 
 def graph(*nodes):
@@ -77,17 +79,45 @@ def test_batch_norms_in_a_row_are_folded():
 
 
 @pytest.mark.parametrize(
-    ("nodes", "place"),
+    "nodes",
     [
-        ([norm(channels=2)], "at the start of the model"),
-        ([conv(), Node("relu", ReLU()), norm()], "after 'relu'"),
-        ([conv(relu=True), norm()], "after 'conv'"),
-        ([conv(), Node("pool", MaxPool2D(Window((2, 2)))), norm()], "after 'pool'"),
+        [norm(channels=2)],
+        [conv(), Node("relu", ReLU()), norm()],
+        [conv(relu=True), norm()],
+        [conv(), Node("pool", MaxPool2D(Window((2, 2)))), norm()],
+        [conv(), norm(inputs=("conv",)), Node("sum", Add(), inputs=("conv", "norm"))],
     ],
 )
-def test_batch_norm_that_follows_no_kernel_is_refused(nodes, place):
-    with pytest.raises(Refusal, match=f"^layer 'norm': batch normalization {place} is not supported; put it directly"):
-        simplify(graph(*nodes))
+def test_batch_norm_that_follows_no_kernel_of_its_own_stays(nodes):
+    before = graph(*nodes)
+    assert "norm" in names(simplify(before))
+    after = standing_alone(before)
+    assert all(node.spec.kind != "batch_normalization" for node in after.nodes)
+    assert_same(before, after)
+
+
+def test_what_is_read_by_others_too_is_not_melted():
+    before = graph(conv(), Node("relu", ReLU()), Node("sum", Add(), inputs=("conv", "relu")))
+    assert fold_relu(before) == before
+
+
+def test_readers_of_what_is_melted_read_what_it_became():
+    before = graph(conv(), norm("a"), Node("relu", ReLU(), inputs=("a",)), Node("sum", Add(), inputs=("a", "relu")))
+    after = simplify(before)
+    assert [(node.name, node.inputs) for node in after.nodes[1:]] == [("relu", ("conv",)), ("sum", ("conv", "relu"))]
+    assert_same(before, after)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ([Node("relu", ReLU(), inputs=("conv",))], "layer 'relu': it reads 'conv', which no layer before it is called"),
+        ([conv(), Node("relu", ReLU(), inputs=("/input",))], "layer 'conv': no layer behind it reads it; leave it out"),
+    ],
+)
+def test_links_that_lead_nowhere_are_refused(nodes, message):
+    with pytest.raises(Refusal, match=message):
+        graph(*nodes)
 
 
 def test_relu_is_folded():

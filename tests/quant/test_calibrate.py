@@ -228,7 +228,7 @@ def test_batches_add_up():
     values = [x]
     for node in graph.nodes:
         values.append(node.spec.run_float(node.weights, values[-1]))
-    for h, value in zip(histograms, values, strict=True):
+    for h, value in zip(histograms.values(), values, strict=True):
         whole = Histogram.of(value)
         assert (h.seen.n, h.seen.zeros) == (value.size, np.count_nonzero(value == 0))
         assert (h.seen.low, h.seen.high) == (value.min(), value.max())

@@ -13,7 +13,7 @@ from ...errors import Refusal
 from ...model.graph import Node, Shape, Weights
 from ..fixed import Format
 from ..floating import FloatFormat
-from ..graph import QNode
+from ..graph import Arriving, QNode
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Setting:
     width of its weights and `weight_scale` the real value of one step of them, one a channel, before the norms of
     the weights are kept, if `norms_kept` (see `scheme.Formats`). `activation_bits` is
     the width that the user chose for outputs, `power_of_two` whether scales are to be such; `last` says that the
-    output is the model's own (or feeds only the choice of a winner).
+    output is the model's own (or feeds only the choice of a winner). Of a layer with several inputs `i` and
+    `input_shape` are those of the first; `also` holds those of the others.
     """
 
     i: Format | FloatFormat
@@ -37,6 +38,7 @@ class Setting:
     weight_bits: int | None = None
     weight_scale: np.ndarray | None = None
     norms_kept: bool = False
+    also: tuple[Arriving, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,10 @@ class Op:
     A kind overrides what differs from an identity without weights. `has_kernel` marks those that are sums of
     products with weights `kernel` (…, channels) and `bias`, and a field `relu`; `sensitive` those of them that
     Algorithm 1 leaves in floating point first; `integers_only` those without weights that take no floats;
-    `homogeneous` those with f(s x) = s f(x) for every s > 0.
+    `homogeneous` those with f(s x) = s f(x) for every s > 0; `hands_on` those that give the very values that came, at
+    the end of a model maybe with a winner. The format of what `rescales` gives is calibrated, as that of every sum of
+    products; inputs in different formats are brought to that one first if they are to be `alike`.
+    The functions of a layer of several inputs (`join.Join`) take as many shapes and arrays.
     """
 
     kind: ClassVar[str]
@@ -54,6 +59,9 @@ class Op:
     sensitive: ClassVar[bool] = False
     integers_only: ClassVar[bool] = False
     homogeneous: ClassVar[bool] = False
+    hands_on: ClassVar[bool] = False
+    rescales: ClassVar[bool] = False
+    alike: ClassVar[bool] = False
 
     @classmethod
     def from_keras(cls, config: dict[str, Any], weights: list[np.ndarray]) -> tuple[Op, Weights]:
@@ -94,6 +102,10 @@ class Op:
     def finish(self, node: QNode, q: np.ndarray) -> np.ndarray:
         """What a host makes of the integers `q` of a model's last layer, if that comes from a `.tflite` file."""
         return q
+
+    def to_real(self, node: QNode, q: np.ndarray) -> np.ndarray:
+        """The integers `q` `(n, *output_shape)` that `node` gives as the reals they stand for."""
+        return node.o.dequantize(q)
 
 
 def refuse_unless(config: dict[str, Any], **supported: Any) -> None:

@@ -19,6 +19,7 @@ class Flatten(Op):
     """Any shape to one axis, in raster order."""
 
     kind: ClassVar[str] = "flatten"
+    hands_on: ClassVar[bool] = True
     homogeneous: ClassVar[bool] = True
 
     @classmethod

@@ -19,6 +19,7 @@ class Softmax(Op):
     """In floats, softmax. In integers, the logits as they are, then the index of the greatest (the first, if tied)."""
 
     kind: ClassVar[str] = "softmax"
+    hands_on: ClassVar[bool] = True
 
     def output_shape(self, shape: Shape) -> Shape:
         """One axis only."""

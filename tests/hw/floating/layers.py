@@ -18,7 +18,7 @@ def floating(builder, name: str, *, signed: bool = True) -> QGraph:
     fmt = FloatFormat(name)
     i = FloatFormat(name, signed)
     nodes = []
-    for index, (node, input_shape, output_shape) in enumerate(graph.walk()):
+    for index, (node, (input_shape,), output_shape) in enumerate(graph.walk()):
         last = all(later.spec.kind == "softmax" for later in graph.nodes[index + 1 :])
         at = Setting(i, input_shape, output_shape, 8, False, last)
         if node.spec.has_kernel:
