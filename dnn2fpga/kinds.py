@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from .hw import conv2d, convert, dense, float_dense, max_pool2d, relu, softmax, table
+import numpy as np
+
+from .hw import average_pool2d, conv2d, convert, dense, float_dense, max_pool2d, relu, softmax, table
 from .hw.layer import Folding
+from .model.graph import Weights
 from .quant.graph import QNode
+from .quant.ops import lowered_conv
+from .quant.ops.average_pool2d import AveragePool2D
 from .quant.ops.base import Op
 from .quant.ops.conv2d import Conv2D, FloatConv2D
 from .quant.ops.convert import ToFloat, ToInteger
@@ -45,6 +51,7 @@ class Kind:
 KINDS = (
     Kind(Conv2D, "Conv2D", None, conv2d.foldings),
     Kind(MaxPool2D, "MaxPooling2D", None, max_pool2d.foldings),
+    Kind(AveragePool2D, "AveragePooling2D", None, average_pool2d.foldings),
     Kind(Dense, "Dense", None, dense.foldings),
     Kind(Flatten, "Flatten", None, None),
     Kind(ReLU, "ReLU", "relu", relu.foldings),
@@ -59,3 +66,15 @@ KINDS = (
 
 SPECS = {kind.name: kind.spec for kind in KINDS}
 FOLDINGS = {kind.name: kind.foldings for kind in KINDS}
+
+LOWERED: dict[str, Callable[[dict[str, Any], list[np.ndarray]], list[tuple[str, Op, Weights]]]] = {
+    "Conv1D": lowered_conv.conv1d,
+    "DepthwiseConv1D": lowered_conv.depthwise_conv1d,
+    "DepthwiseConv2D": lowered_conv.depthwise_conv2d,
+    "SeparableConv1D": lowered_conv.separable_conv1d,
+    "SeparableConv2D": lowered_conv.separable_conv2d,
+    "MaxPooling1D": lowered_conv.max_pooling1d,
+    "AveragePooling1D": lowered_conv.average_pooling1d,
+}
+"""Keras layers that are other layers of ours: what makes of one's configuration and weights (suffix of the name,
+specification, weights), one for each of ours, in their order."""

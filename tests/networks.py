@@ -8,6 +8,7 @@ import numpy as np
 
 from dnn2fpga.model.graph import Graph, Node
 from dnn2fpga.quant.graph import QGraph
+from dnn2fpga.quant.ops.average_pool2d import AveragePool2D
 from dnn2fpga.quant.ops.conv2d import Conv2D
 from dnn2fpga.quant.ops.dense import Dense
 from dnn2fpga.quant.ops.flatten import Flatten
@@ -37,22 +38,29 @@ class Builder:
         self.shape = spec.output_shape(self.shape)
         return self
 
-    def conv(self, filters, kernel, strides=(1, 1), padding="valid") -> Builder:
+    def conv(self, filters, kernel, strides=(1, 1), padding="valid", *, groups=1, **window) -> Builder:
         return self.add(
-            Conv2D(filters, Window(kernel, strides, padding)),
-            kernel=self.rng.normal(size=(*kernel, self.shape[2], filters)),
+            Conv2D(filters, Window(kernel, strides, padding, **window), groups=groups),
+            kernel=self.rng.normal(size=(*kernel, self.shape[-1] // groups, filters)),
             bias=self.rng.normal(size=filters),
         )
+
+    def depthwise(self, multiplier, kernel, strides=(1, 1), padding="valid", **window) -> Builder:
+        channels = self.shape[-1]
+        return self.conv(channels * multiplier, kernel, strides, padding, groups=channels, **window)
 
     def dense(self, units) -> Builder:
         return self.add(
             Dense(units),
-            kernel=self.rng.normal(size=(self.shape[0], units)),
+            kernel=self.rng.normal(size=(self.shape[-1], units)),
             bias=self.rng.normal(size=units),
         )
 
-    def pool(self, kernel, strides, padding="valid") -> Builder:
-        return self.add(MaxPool2D(Window(kernel, strides, padding)))
+    def pool(self, kernel, strides, padding="valid", **window) -> Builder:
+        return self.add(MaxPool2D(Window(kernel, strides, padding, **window)))
+
+    def average(self, kernel, strides, padding="valid", **window) -> Builder:
+        return self.add(AveragePool2D(Window(kernel, strides, padding, **window)))
 
     def relu(self) -> Builder:
         return self.add(ReLU())

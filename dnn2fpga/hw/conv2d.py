@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from amaranth import Module, Shape
+from amaranth import C, Cat, Module, Shape, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -22,7 +22,8 @@ from .window import SlidingWindow
 class Conv2DFolding:
     """A convolution, its windows at `placement`, its sums folded as `folding`. One pixel a word comes in.
 
-    `pad` is the integer that stands for 0 around the image.
+    Of several blocks of channels, as many as `folding` works on at once come in a word. `pad` is the integer that
+    stands for 0 around the image.
     """
 
     placement: Placement
@@ -41,8 +42,8 @@ class Conv2DFolding:
 
     @property
     def i_lanes(self) -> int:
-        """All channels of a pixel."""
-        return self.placement.shape[2]
+        """The channels of a pixel that are worked on at once."""
+        return self.placement.shape[2] // self.folding.turns
 
     @property
     def o_lanes(self) -> int:
@@ -52,8 +53,8 @@ class Conv2DFolding:
     @property
     def least_cycles(self) -> int:
         """One step a clock; or one place of the padded image a clock."""
-        (down, across), (height, width) = self.placement.count, self.placement.padded
-        return max(down * across * self.folding.least_cycles, height * width)
+        height, width = self.placement.padded
+        return max(self.folding.least_cycles, height * width * self.folding.turns)
 
     @property
     def multipliers(self) -> int:
@@ -62,19 +63,21 @@ class Conv2DFolding:
 
     @property
     def memory_bits(self) -> int:
-        """Bits of weights and of the line buffer."""
-        return self.folding.memory_bits + window.line_bits(self.placement, self.i.width)
+        """Bits of weights and of the window's memories."""
+        return self.folding.memory_bits + window.memory_bits(self.placement, self.i.width, self.folding.turns)
 
     def resources(self, device: Device) -> Resources:
         """What it takes of a chip, estimated."""
-        held = register(self.placement.values * self.i.width)
-        if self.folding.words > 1:  # the window moves on, part by part
+        folding = self.folding
+        held = register(folding.words * folding.i_lanes * self.i.width)
+        if folding.words > 1:  # the window moves on, part by part
             held += Resources(luts=held.ffs)
-        return window.resources(self.placement, self.i.width, device) + held + self.folding.resources(device)
+        taken = window.resources(self.placement, self.i.width, device, folding.turns)
+        return taken + held + folding.resources(device)
 
     def timing(self) -> Iterator[Process | Buffer]:
         """Its timed twin."""
-        yield window.timing(self.placement)
+        yield window.timing(self.placement, self.folding.turns)
         yield Narrow.timing(self.folding.words)
         yield from self.folding.timing()
 
@@ -91,7 +94,7 @@ class Conv2DFolding:
 def foldings(node: QNode) -> Iterator[Conv2DFolding]:
     """Every folding of an integer layer that is worth a look."""
     placement = node.spec.placement(node.input_shape)
-    for folding in dense.sum_foldings(Sums.of(node)):
+    for folding in dense.sum_foldings(Sums.of(node, node.spec.groups)):
         yield Conv2DFolding(placement, folding, node.i.zero)
 
 
@@ -116,11 +119,32 @@ class Conv2D(wiring.Component):
         """The logic."""
         m = Module()
         placement, folding = self.folding.placement, self.folding.folding
-        m.submodules.window = sliding = SlidingWindow(folding.i, placement, self.folding.pad)
-        m.submodules.parts = parts = Narrow(folding.i, placement.values, folding.words)
+        lanes_in = folding.words * folding.i_lanes
+        m.submodules.window = sliding = SlidingWindow(folding.i, placement, self.folding.pad, folding.turns)
+        m.submodules.parts = parts = Narrow(folding.i, lanes_in, folding.words)
         m.submodules.sums = sums = folding.build()
         connect(m, wiring.flipped(self.i), sliding.i)
-        connect(m, sliding.o, parts.i)
-        connect(m, parts.o, sums.i)
         connect(m, sums.o, wiring.flipped(self.o))
+        connect(m, parts.o, sums.i)
+        m.d.comb += [
+            parts.i.payload.as_value().eq(Cat(*self._dealt(list(sliding.o.payload)))),
+            parts.i.valid.eq(sliding.o.valid),
+            sliding.o.ready.eq(parts.i.ready),
+        ]
         return m
+
+    def _dealt(self, values: list[Value]) -> list[Value]:
+        """A window's values, channels innermost, in the order in which words want them: block by block in each word.
+
+        Blocks that do not fill their last word are filled up with zeros.
+        """
+        folding = self.folding.folding
+        k, inputs, blocks = folding.sums.kernel.shape[0], folding.inputs, folding.parallel
+        own = len(values) // blocks // (self.folding.placement.window.kernel[0] * self.folding.placement.window.kernel[1])
+        zero = C(0, folding.i)
+        return [
+            values[at // own * own * blocks + block * own + at % own] if at < k else zero
+            for word in range(folding.words)
+            for block in range(blocks)
+            for at in range(word * inputs, (word + 1) * inputs)
+        ]

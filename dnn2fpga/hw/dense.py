@@ -1,5 +1,6 @@
 """Sums of products over a stream, folded onto a MAC array: a dense layer, and the heart of a convolution."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -29,7 +30,9 @@ class Sums:
     """What a folded layer computes: `kernel` (k, channels) of integers, then `offset`, `multiplier` and `shift`.
 
     `i` and `o` are the shapes of its inputs and outputs, `weight` that of the kernel's integers. Word by word, the
-    output is `clamp(round_half_up(((x @ kernel) · multiplier + offset) · 2^-shift))`, clamped as `Rescale` says.
+    output is `clamp(round_half_up(((x @ kernel) · multiplier + offset) · 2^-shift))`, clamped as `Rescale` says. The
+    inputs come in `blocks` of k, each of which as many channels see, the first block's first. A tensor has that many
+    `positions`, one behind the other; constants are one a channel, or one a position and channel.
     """
 
     kernel: np.ndarray
@@ -40,14 +43,17 @@ class Sums:
     weight: Shape
     o: Shape
     limits: tuple[int, int] | None = None
+    blocks: int = 1
+    positions: int = 1
 
     @staticmethod
-    def of(node: QNode) -> "Sums":
+    def of(node: QNode, blocks: int = 1) -> "Sums":
         """Those of an integer layer."""
         law = constants_of(node)
         return Sums(
             node.arrays["kernel"], law.offset, law.multiplier, law.shift,
             shape_of(node.i), Shape(node.scalars["weight_bits"], True), shape_of(node.o), law.limits,
+            blocks, math.prod(node.output_shape[:-1]),
         )  # fmt: skip
 
     @cached_property
@@ -58,15 +64,22 @@ class Sums:
     @cached_property
     def rescale(self) -> Rescale:
         """What follows the sum: a constant that it lacks is one more offset."""
-        offset = self.offset + self.products.correction * self.multiplier
+        correction = np.resize(self.products.correction, self.offset.shape)
+        offset = self.offset + correction * self.multiplier
         return Rescale(offset, self.multiplier, self.shift, self.products.total, self.o, self.limits)
+
+    @cached_property
+    def weightless(self) -> bool:
+        """Whether all weights are stored as 0, as those that are all 1 may be: then nothing need be dealt."""
+        return not self.products.stored.any()
 
 
 @dataclass(frozen=True, eq=False)
 class DenseFolding(Steps):
     """How `sums` are folded: `outputs × inputs` terms a step, `inputs` values a word in, `outputs` a word out.
 
-    Of the multipliers, if it takes such, `soft` of the array's are made of LUTs, and so are the requantizer's unless
+    Of several blocks `parallel` are worked on at once, each of `inputs` values a word in, the first block's first;
+    their `outputs` then are all that they have. Of the multipliers, if it takes such, `soft` of the array's are made of LUTs, and so are the requantizer's unless
     `rescale_dsp`.
     """
 
@@ -75,6 +88,7 @@ class DenseFolding(Steps):
     inputs: int
     soft: int = 0
     rescale_dsp: bool = True
+    parallel: int = 1
 
     def __post_init__(self) -> None:
         self.check_outputs()
@@ -90,7 +104,12 @@ class DenseFolding(Steps):
     @property
     def weight_latency(self) -> int:
         """Cycles from a step to its weights."""
-        return deal.latency(self.steps, self.weight_bits)
+        return deal.latency(self.rows, self.weight_bits)
+
+    @property
+    def rows(self) -> int:
+        """Rows of weights."""
+        return 1 if self.sums.weightless else self.turns * self.steps
 
     @property
     def latency(self) -> int:
@@ -115,7 +134,7 @@ class DenseFolding(Steps):
     @property
     def memory_bits(self) -> int:
         """Bits of weights."""
-        return self.steps * self.weight_bits
+        return 0 if self.sums.weightless else self.rows * self.weight_bits
 
     @property
     def i(self) -> Shape:
@@ -135,15 +154,18 @@ class DenseFolding(Steps):
     @property
     def least_cycles(self) -> int:
         """One step a clock."""
-        return self.steps
+        return self.results * self.steps
 
     def resources(self, device: Device) -> Resources:
         """What it takes of a chip, estimated."""
         sums = self.sums
-        taken = Resources(luts=20, ffs=10) + deal.resources(self.steps, self.weight_bits, device)
-        taken += register(self.weight_latency * self.inputs * sums.i.width)
-        array = sums.products.constant_resources if self.steps == 1 else sums.products.resources
-        taken += array(device, outputs=self.outputs, inputs=self.inputs, soft=self.soft)
+        taken = Resources(luts=20, ffs=10) + deal.resources(self.rows, self.weight_bits, device)
+        taken += register(self.weight_latency * self.i_lanes * sums.i.width)
+        lanes_ = {"outputs": self.outputs, "inputs": self.inputs, "soft": self.soft}
+        if self.rows == 1:
+            taken += sums.products.constant_resources(device, **lanes_, blocks=self.parallel)
+        else:
+            taken += sums.products.resources(device, **lanes_)
         if self.words > 1:
             held = register(sums.products.total.width * (self.groups - 1))
             taken += (adder(sums.products.total.width) + held) * self.outputs
@@ -188,9 +210,16 @@ def foldings(node: QNode) -> Iterator[DenseFolding]:
 def sum_foldings(sums: Sums) -> Iterator[DenseFolding]:
     """Every folding worth a look: of those that take as many steps, the one with the fewest inputs."""
     k, channels = sums.kernel.shape
-    for outputs in (n for n in range(1, channels + 1) if channels % n == 0):
+    own = channels // sums.blocks
+    lanes_ = [(outputs, 1) for outputs in _divisors(own)]
+    lanes_ += [(own * parallel, parallel) for parallel in _divisors(sums.blocks) if parallel > 1]
+    for outputs, parallel in lanes_:
         for words in sorted({-(-k // inputs) for inputs in range(1, k + 1)}):
-            yield DenseFolding(sums, outputs, -(-k // words))
+            yield DenseFolding(sums, outputs, -(-k // words), parallel=parallel)
+
+
+def _divisors(n: int) -> list[int]:
+    return [divisor for divisor in range(1, n + 1) if n % divisor == 0]
 
 
 class Dense(wiring.Component):
@@ -204,16 +233,18 @@ class Dense(wiring.Component):
     def __init__(self, folding: DenseFolding) -> None:
         self.folding = folding
         sums = folding.sums
-        super().__init__({"i": In(lanes(sums.i, folding.inputs)), "o": Out(lanes(sums.o, folding.outputs))})
+        super().__init__({"i": In(lanes(sums.i, folding.i_lanes)), "o": Out(lanes(sums.o, folding.outputs))})
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""
         m = Module()
         folding, sums = self.folding, self.folding.sums
-        outputs, inputs = folding.outputs, folding.inputs
+        outputs = folding.outputs
 
         m.submodules.weights = weights = Deal(self._weight_rows(), sums.products.weight)
-        m.submodules.array = array = MacArray(sums.products, outputs=outputs, inputs=inputs, soft=folding.soft)
+        m.submodules.array = array = MacArray(
+            sums.products, outputs=outputs, inputs=folding.inputs, soft=folding.soft, blocks=folding.parallel
+        )
         m.submodules.requantize = requantize = Requantize(sums.rescale, outputs, dsp=folding.rescale_dsp)
         m.submodules.queue = results = CreditQueue(sums.o, outputs, folding.depth)
 
@@ -271,10 +302,12 @@ class Dense(wiring.Component):
         return m
 
     def _weight_rows(self) -> list[list[int]]:
-        """One row a step: for each word of inputs, each group of outputs."""
+        """One row a step: for each turn, for each word of inputs, each group of outputs."""
         folding = self.folding
+        if folding.sums.weightless:
+            return [[0] * (folding.outputs * folding.inputs)]
         k, channels = folding.sums.kernel.shape
         kernel = np.zeros((folding.words * folding.inputs, channels), np.int64)
         kernel[:k] = folding.sums.products.stored
-        grid = kernel.reshape(folding.words, folding.inputs, folding.groups, folding.outputs)
-        return grid.transpose(0, 2, 3, 1).reshape(folding.steps, -1).tolist()
+        grid = kernel.reshape(folding.words, folding.inputs, folding.turns, folding.groups, folding.outputs)
+        return grid.transpose(2, 0, 3, 4, 1).reshape(folding.rows, -1).tolist()

@@ -1,8 +1,10 @@
 """Sums of products in floating point, folded onto multipliers and adders: a dense layer, the heart of a convolution."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from amaranth import Shape
@@ -25,13 +27,15 @@ class FloatSums:
     """What a folded layer computes: `kernel` (k, channels) and `bias` (channels), ordered codes of finite floats.
 
     `i` and `o` are the formats of its inputs and outputs, which differ in nothing but their sign. The order of all
-    additions is that of `quant.ops.float_mac`. Raises `ValueError` on a weight that is no number.
+    additions is that of `quant.ops.float_mac`. A tensor has that many `positions`. Raises `ValueError` on a weight that is no number.
     """
 
     kernel: np.ndarray
     bias: np.ndarray
     i: FloatFormat
     o: FloatFormat
+    positions: int = 1
+    blocks: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         if self.i.name != self.o.name:
@@ -47,7 +51,7 @@ class FloatSums:
         """Those of a layer."""
         assert isinstance(node.i, FloatFormat)
         assert isinstance(node.o, FloatFormat)
-        return FloatSums(node.arrays["kernel"], node.arrays["bias"], node.i, node.o)
+        return FloatSums(node.arrays["kernel"], node.arrays["bias"], node.i, node.o, math.prod(node.output_shape[:-1]))
 
     @property
     def fmt(self) -> FloatFormat:
@@ -128,7 +132,7 @@ class FloatDenseFolding(Steps):
     @property
     def depth(self) -> int:
         """Results that the queue has room for."""
-        return queue.depth_for(self.latency + self.finished.words - 1, 1, self.least_cycles)
+        return queue.depth_for(self.latency + self.finished.words - 1, 1, self.period)
 
     @property
     def multipliers(self) -> int:
@@ -179,6 +183,11 @@ class FloatDenseFolding(Steps):
     @property
     def least_cycles(self) -> int:
         """One step a clock, and the rest."""
+        return self.results * self.period
+
+    @property
+    def period(self) -> int:
+        """Cycles from one result to the next at least."""
         return self.steps + self.rest
 
     def resources(self, device: Device) -> Resources:

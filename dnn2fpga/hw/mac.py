@@ -84,24 +84,30 @@ class Products(ABC):
             return taken + popcount.resources(inputs) * outputs
         return taken + tree_resources(self.term.width, inputs, self.total.width) * outputs
 
-    def constant_resources(self, device: Device, *, outputs: int, inputs: int, soft: int) -> Resources:
-        """What an array takes whose weights never change: less, where synthesis can make something of that."""
+    def constant_resources(self, device: Device, *, outputs: int, inputs: int, soft: int, blocks: int) -> Resources:
+        """What an array takes whose weights never change: less, where synthesis can make something of that.
+
+        Only the outputs of one block have inputs in common.
+        """
         return self.resources(device, outputs=outputs, inputs=inputs, soft=soft)
 
 
 class MacArray(wiring.Component):
-    """`outputs × inputs` terms of `products`: each output lane sums its own weights' with the shared inputs.
+    """`outputs × inputs` terms of `products`: each output lane sums its own weights' with the inputs of its block.
 
-    `w` holds the stored weights of output lane 0 first. `sums` follows `x` and `w` by `latency` cycles. `soft` of the
+    There are `blocks` of `inputs` values in `x`, and as many output lanes for each, the first block's first. `w` holds
+    the stored weights of output lane 0 first. `sums` follows `x` and `w` by `latency` cycles. `soft` of the
     multipliers, if there are such, are made of LUTs; the others are hard where the chip has such.
     """
 
-    def __init__(self, products: Products, *, outputs: int, inputs: int, soft: int = 0) -> None:
-        self.products, self.outputs, self.inputs, self.soft = products, outputs, inputs, soft
+    def __init__(self, products: Products, *, outputs: int, inputs: int, soft: int = 0, blocks: int = 1) -> None:
+        if blocks < 1 or outputs % blocks:
+            raise ValueError(f"blocks must divide {outputs} outputs, not be {blocks!r}")
+        self.products, self.outputs, self.inputs, self.soft, self.blocks = products, outputs, inputs, soft, blocks
         self.latency = products.sum_latency(inputs)
         super().__init__(
             {
-                "x": In(data.ArrayLayout(products.x, inputs)),
+                "x": In(data.ArrayLayout(products.x, blocks * inputs)),
                 "w": In(data.ArrayLayout(products.weight, outputs * inputs)),
                 "sums": Out(data.ArrayLayout(products.total, outputs)),
             }
@@ -112,11 +118,10 @@ class MacArray(wiring.Component):
         m = Module()
         for output in range(self.outputs):
             terms = []
+            first = output // (self.outputs // self.blocks) * self.inputs
             for at in range(self.inputs):
-                index = output * self.inputs + at
-                terms.append(
-                    self.products.build_term(m, f"term{index}", self.x[at], self.w[index], dsp=index >= self.soft)
-                )
+                index, x = output * self.inputs + at, self.x[first + at]
+                terms.append(self.products.build_term(m, f"term{index}", x, self.w[index], dsp=index >= self.soft))
             m.submodules[f"tree{output}"] = tree = self.products.build_tree(self.inputs)
             # All at once: a wide wire driven piece by piece wakes all its readers as often, in Icarus Verilog.
             m.d.comb += [tree.x.as_value().eq(Cat(*terms)), self.sums[output].eq(tree.sum)]

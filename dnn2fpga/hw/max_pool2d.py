@@ -22,10 +22,11 @@ from .window import SlidingWindow
 
 @dataclass(frozen=True)
 class MaxPool2DFolding(NoMultipliers):
-    """Max-pooling of windows at `placement` over values of shape `i`: all channels at once, a window a clock."""
+    """Max-pooling of windows at `placement` over values of shape `i`: `channels / turns` at once, as much a clock."""
 
     placement: Placement
     i: Shape
+    turns: int = 1
 
     @property
     def o(self) -> Shape:
@@ -34,13 +35,13 @@ class MaxPool2DFolding(NoMultipliers):
 
     @property
     def i_lanes(self) -> int:
-        """All channels of a pixel."""
-        return self.placement.shape[2]
+        """The channels of a pixel that are compared at once."""
+        return self.placement.shape[2] // self.turns
 
     @property
     def o_lanes(self) -> int:
-        """All channels of a pixel."""
-        return self.placement.shape[2]
+        """As many as come in."""
+        return self.i_lanes
 
     @property
     def leaves(self) -> int:
@@ -50,30 +51,30 @@ class MaxPool2DFolding(NoMultipliers):
     @property
     def depth(self) -> int:
         """Room in the queue."""
-        return queue.depth_for(levels(self.leaves), 1, self.placement.window.strides[1])
+        return queue.depth_for(levels(self.leaves), self.turns, self.turns * self.placement.window.strides[1])
 
     @property
     def least_cycles(self) -> int:
-        """One place of the padded image a clock."""
+        """One turn of a place of the padded image a clock."""
         height, width = self.placement.padded
-        return height * width
+        return height * width * self.turns
 
     @property
     def memory_bits(self) -> int:
-        """Bits of the line buffer."""
-        return window.line_bits(self.placement, self.i.width)
+        """Bits of the window's memories."""
+        return window.memory_bits(self.placement, self.i.width, self.turns)
 
     def resources(self, device: Device) -> Resources:
         """What it takes of a chip, estimated."""
         width = self.i.width
         comparison = Resources(luts=width + width + width % 2, ffs=width)
-        taken = window.resources(self.placement, width, device)
+        taken = window.resources(self.placement, width, device, self.turns)
         taken += comparison * ((self.leaves - 1) * self.i_lanes)
         return taken + queue.resources(self.depth, self.o_lanes * width, device)
 
     def timing(self) -> Iterator[Process | Buffer]:
         """Its timed twin."""
-        yield window.timing(self.placement)
+        yield window.timing(self.placement, self.turns)
         yield one_a_clock()
         yield queue.timing(self.depth, levels(self.leaves))
 
@@ -83,8 +84,10 @@ class MaxPool2DFolding(NoMultipliers):
 
 
 def foldings(node: QNode) -> Iterator[MaxPool2DFolding]:
-    """The one folding there is."""
-    yield MaxPool2DFolding(node.spec.window.over(node.input_shape), shape_of(node.i))
+    """As many channels at once as divide them."""
+    placement, channels = node.spec.window.over(node.input_shape), node.input_shape[-1]
+    for turns in (n for n in range(1, channels + 1) if channels % n == 0):
+        yield MaxPool2DFolding(placement, shape_of(node.i), turns)
 
 
 def one_a_clock() -> Process:
@@ -108,7 +111,7 @@ class MaxPool2D(wiring.Component):
         """The logic."""
         m = Module()
         folding, channels = self.folding, self.folding.i_lanes
-        m.submodules.window = sliding = SlidingWindow(folding.i, folding.placement, minimum(folding.i))
+        m.submodules.window = sliding = SlidingWindow(folding.i, folding.placement, minimum(folding.i), folding.turns)
         m.submodules.queue = results = CreditQueue(folding.o, channels, folding.depth)
         connect(m, wiring.flipped(self.i), sliding.i)
         connect(m, results.o, wiring.flipped(self.o))

@@ -84,14 +84,15 @@ class Selected(Products):
         """A LUT and a register a bit."""
         return Resources(luts=self.term.width, ffs=self.term.width)
 
-    def constant_resources(self, device: Device, *, outputs: int, inputs: int, soft: int) -> Resources:
+    def constant_resources(self, device: Device, *, outputs: int, inputs: int, soft: int, blocks: int) -> Resources:
         """Zeros are not there; output lanes share each input, inverted and not, and the four sums of two inputs."""
-        taken = register(self.term.width) * (inputs * min(outputs, 2))
+        own = outputs // blocks
+        taken = register(self.term.width) * (inputs * min(own, 2) * blocks)
         if self.term == unsigned(1):
             return taken + popcount.resources(inputs) * outputs
         kept = round(inputs * self.density)
         first, *others = [*level_resources(self.term.width, kept, self.total.width), Resources()]
-        return taken + first * min(outputs, 4) + sum(others, Resources()) * outputs
+        return taken + first * (min(own, 4) * blocks) + sum(others, Resources()) * outputs
 
 
 class Gated(Products):
@@ -114,8 +115,8 @@ class Gated(Products):
         """A LUT and a register a bit."""
         return Resources(luts=self.term.width, ffs=self.term.width)
 
-    def constant_resources(self, device: Device, *, outputs: int, inputs: int, soft: int) -> Resources:
+    def constant_resources(self, device: Device, *, outputs: int, inputs: int, soft: int, blocks: int) -> Resources:
         """Output lanes share each input, and each bit of a sum of two is one of ten functions of these."""
         _, *others = [*level_resources(self.term.width, inputs, self.total.width), Resources()]
         pairs = Resources(luts=10, ffs=10) * (inputs // 2)
-        return register(inputs) + pairs + sum(others, Resources()) * outputs
+        return (register(inputs) + pairs) * blocks + sum(others, Resources()) * outputs

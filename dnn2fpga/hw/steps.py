@@ -6,28 +6,43 @@ import numpy as np
 
 
 class HasKernel(Protocol):
-    """Sums of products with a `kernel` (k, channels)."""
+    """Sums of products with a `kernel` (k, channels), whose channels see a block of inputs each; see `dense.Sums`."""
 
     @property
     def kernel(self) -> np.ndarray:
         """The weights."""
 
+    @property
+    def blocks(self) -> int:
+        """Blocks of inputs, each of which as many channels see."""
+
+    @property
+    def positions(self) -> int:
+        """Positions of a tensor at which the same kernel is used."""
+
 
 class Steps:
-    """Part of a folding of `sums`, of `outputs × inputs` terms a step and `inputs` values a word in.
+    """Part of a folding of `sums`, of `outputs × inputs` terms a step and `inputs` values of each block a word in.
 
-    Each word that comes in is held for as many steps as there are groups of outputs.
+    `parallel` blocks are worked on at once, one *result* at a time; `outputs` counts the lanes of all of them. Each
+    word that comes in is held for as many steps as there are groups of outputs.
     """
 
     sums: HasKernel
     outputs: int
     inputs: int
+    parallel: int = 1
 
     def check_outputs(self) -> None:
-        """Raise `ValueError` if the channels are no whole number of groups."""
-        channels = self.sums.kernel.shape[1]
-        if self.outputs < 1 or channels % self.outputs:
-            raise ValueError(f"outputs must divide {channels} channels, not be {self.outputs!r}")
+        """Raise `ValueError` if blocks do not divide, or the channels of a block are no whole number of groups."""
+        blocks, channels = self.sums.blocks, self.sums.kernel.shape[1]
+        if self.parallel < 1 or blocks % self.parallel:
+            raise ValueError(f"parallel must divide {blocks} blocks, not be {self.parallel!r}")
+        together = channels // blocks * self.parallel
+        if self.outputs < 1 or together % self.outputs:
+            raise ValueError(f"outputs must divide {together} channels, not be {self.outputs!r}")
+        if self.parallel > 1 and self.outputs != together:
+            raise ValueError(f"outputs must be {together}, all channels of {self.parallel} blocks, not {self.outputs!r}")
 
     @property
     def words(self) -> int:
@@ -35,9 +50,19 @@ class Steps:
         return -(-self.sums.kernel.shape[0] // self.inputs)
 
     @property
+    def turns(self) -> int:
+        """Results of one position."""
+        return self.sums.blocks // self.parallel
+
+    @property
+    def results(self) -> int:
+        """Results of a tensor."""
+        return self.sums.positions * self.turns
+
+    @property
     def groups(self) -> int:
         """Groups of outputs, and steps that each word coming in takes."""
-        return self.sums.kernel.shape[1] // self.outputs
+        return self.sums.kernel.shape[1] // self.turns // self.outputs
 
     @property
     def steps(self) -> int:
@@ -47,4 +72,4 @@ class Steps:
     @property
     def i_lanes(self) -> int:
         """Values a word in."""
-        return self.inputs
+        return self.inputs * self.parallel

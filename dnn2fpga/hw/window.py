@@ -1,6 +1,6 @@
 """The sliding window: an image streams in, pixel by pixel, and every window of it streams out."""
 
-from amaranth import Cat, Module, Mux, Shape, Signal
+from amaranth import Cat, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,84 +14,113 @@ BLOCK_BITS = 4096
 
 
 class SlidingWindow(wiring.Component):
-    """All windows of an image, in raster order, from one pixel (all its channels) a word.
+    """All windows of an image, in raster order, from pixels of `turns` words each.
 
-    `placement` says where windows lie, padding included; padding reads as `pad`. Rows above the current one wait
-    in a line buffer. Each place of the padded image takes one cycle, and longer only while its window has not
-    been taken yet; a window is offered 1 cycle after its last pixel came.
+    `placement` says where windows lie, padding included; padding reads as `pad`. Turn by turn a window is as many
+    words: the values of its first channels, those of the next, and so on, in each word channels innermost. Rows above
+    the current one wait in a line buffer. Each turn of each place of the padded image takes one cycle, and longer only
+    while a word has not been taken yet; a word is offered 1 cycle after its last pixel came.
+    Raises `ValueError` on turns that do not divide the channels.
     """
 
-    def __init__(self, shape: Shape, placement: Placement, pad: int = 0) -> None:
-        self.shape, self.placement, self.pad = shape, placement, pad
-        super().__init__({"i": In(lanes(shape, placement.shape[2])), "o": Out(lanes(shape, placement.values))})
+    def __init__(self, shape: Shape, placement: Placement, pad: int = 0, turns: int = 1) -> None:
+        if turns < 1 or placement.shape[2] % turns:
+            raise ValueError(f"turns must divide {placement.shape[2]} channels, not be {turns!r}")
+        self.shape, self.placement, self.pad, self.turns = shape, placement, pad, turns
+        self.channels = placement.shape[2] // turns
+        super().__init__({"i": In(lanes(shape, self.channels)), "o": Out(lanes(shape, placement.values // turns))})
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""
         m = Module()
         placement = self.placement
-        (kernel_y, kernel_x), width = placement.window.kernel, placement.padded[1]
+        (kernel_y, kernel_x), (tap_y, tap_x) = placement.window.kernel, placement.window.dilation
+        width = placement.padded[1]
 
-        # Where we are: position, whether it lies inside the image, whether a window ends here.
-        advance, inside = Signal(), Signal()
-        ends_row = Signal()
-        x, inside_x, window_x = _axis(m, "x", placement, 1, advance)
-        _, inside_y, window_y = _axis(m, "y", placement, 0, advance & ends_row)
+        # Where we are: turn, position, whether it lies inside the image, whether a window ends here.
+        advance, inside, moves = Signal(), Signal(), Signal()
+        turn, ends_row = Signal(range(self.turns)), Signal()
+        x, inside_x, window_x = _axis(m, "x", placement, 1, moves)
+        _, inside_y, window_y = _axis(m, "y", placement, 0, moves & ends_row)
         free = ~self.o.valid | self.o.ready
         m.d.comb += [
+            moves.eq(advance & (turn == self.turns - 1)),
             ends_row.eq(x == width - 1),
             inside.eq(inside_x & inside_y),
             self.i.ready.eq(inside & free),
             advance.eq(free & (self.i.valid | ~inside)),
         ]
+        next_turn = Mux(turn == self.turns - 1, 0, turn + 1)
+        with m.If(advance):
+            m.d.sync += turn.eq(next_turn)
 
         # The column of pixels that ends here: the rows above from the line buffer, oldest first, then this one.
         pixel = Signal(len(self.i.payload.as_value()))
-        padding = Cat(Signal(self.shape, init=self.pad, name=f"pad{c}") for c in range(placement.shape[2]))
+        padding = Cat(Signal(self.shape, init=self.pad, name=f"pad{c}") for c in range(self.channels))
         m.d.comb += pixel.eq(Mux(inside, self.i.payload.as_value(), padding))
-        above = self._rows_above(m, pixel, x, Mux(ends_row, 0, x + 1), advance) if kernel_y > 1 else []
+        above = []
+        if kernel_y > 1:
+            next_x = Mux(moves, Mux(ends_row, 0, x + 1), x)
+            at, next_at = (x, next_x) if self.turns == 1 else (x * self.turns + turn, next_x * self.turns + next_turn)
+            rows = placement.window.reach[0] - 1
+            block = in_block(placement, self.shape.width)
+            kept = _history(m, "lines", pixel, rows, (at, next_at, width * self.turns), advance, block=block)
+            above = [kept.word_select(ky * tap_y, len(pixel)) for ky in range(kernel_y - 1)]
         column = Cat(*above, pixel)
 
         # The window: columns move left; the newest comes in on the right.
-        columns = Signal(data.ArrayLayout(len(column), kernel_x), reset_less=True)
+        reach = placement.window.reach[1]
+        columns = Signal(data.ArrayLayout(len(column), reach), reset_less=True)
+        before = columns.as_value()[len(column) :]
+        if self.turns > 1 and reach > 1:
+            block = column_bits(placement, self.shape.width, self.turns) >= BLOCK_BITS
+            before = _history(
+                m, "columns", column, reach - 1, (turn, next_turn, self.turns), advance, block=block
+            )
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(advance):
-            m.d.sync += [columns[at].eq(columns[at + 1]) for at in range(kernel_x - 1)]
-            m.d.sync += [columns[kernel_x - 1].eq(column), self.o.valid.eq(window_x & window_y)]
-        rows = (columns[kx].word_select(ky, len(pixel)) for ky in range(kernel_y) for kx in range(kernel_x))
+            m.d.sync += [columns.as_value().eq(Cat(before, column)), self.o.valid.eq(window_x & window_y)]
+        rows = (columns[kx * tap_x].word_select(ky, len(pixel)) for ky in range(kernel_y) for kx in range(kernel_x))
         m.d.comb += self.o.payload.as_value().eq(Cat(*rows))
         return m
 
-    def _rows_above(self, m: Module, pixel: Signal, x: Signal, next_x: object, advance: Signal) -> list[object]:
-        """The pixels above `pixel`, read one position ahead; written back one row up."""
-        rows, width = self.placement.window.kernel[0] - 1, self.placement.padded[1]
-        # A small one is left to synthesis: not every family has LUT memory.
-        attrs = {"ram_style": "block"} if in_block(self.placement, self.shape.width) else {}
-        m.submodules.lines = lines = memory.Memory(shape=rows * len(pixel), depth=width, init=[], attrs=attrs)
-        write = lines.write_port()
-        # Only a one-pixel-wide image reads the very word that it is writing.
-        read = lines.read_port(transparent_for=(write,) if width == 1 else ())
-        m.d.comb += [
-            read.addr.eq(next_x),
-            read.en.eq(advance),
-            write.addr.eq(x),
-            write.data.eq(Cat(read.data, pixel)[len(pixel) :]),
-            write.en.eq(advance),
-        ]
-        return [read.data.word_select(row, len(pixel)) for row in range(rows)]
+
+def _history(
+    m: Module, name: str, now: Value, n: int, place: tuple[Value, Value, int], advance: Value, *, block: bool
+) -> Value:
+    """The `n` values that were `now` when its place came before, the oldest lowest.
+
+    `place` is where we are, where next, and how many places there are, which come in turn.
+    """
+    at, next_at, depth = place
+    # A small one is left to synthesis: not every family has LUT memory.
+    attrs = {"ram_style": "block"} if block else {}
+    m.submodules[name] = memory_ = memory.Memory(shape=n * len(now), depth=depth, init=[], attrs=attrs)
+    write = memory_.write_port()
+    # Read one place ahead; only where there is a single one is the very word read that is being written.
+    read = memory_.read_port(transparent_for=(write,) if depth == 1 else ())
+    m.d.comb += [
+        read.addr.eq(next_at),
+        read.en.eq(advance),
+        write.addr.eq(at),
+        write.data.eq(Cat(read.data, now)[len(now) :]),
+        write.en.eq(advance),
+    ]
+    return read.data
 
 
 def _axis(m: Module, name: str, placement: Placement, axis: int, step: object) -> tuple[Signal, Signal, Signal]:
     """A position along one axis, whether it lies in the image, and whether a window can end there."""
     padded, size, before = placement.padded[axis], placement.shape[axis], placement.before[axis]
-    kernel, stride = placement.window.kernel[axis], placement.window.strides[axis]
+    reach, stride = placement.window.reach[axis], placement.window.strides[axis]
     at, inside = Signal(range(padded), name=name), Signal(name=f"inside_{name}")
-    to_window = Signal(range(max(kernel, stride)), init=kernel - 1, name=f"to_window_{name}")
+    to_window = Signal(range(max(reach, stride)), init=reach - 1, name=f"to_window_{name}")
     m.d.comb += inside.eq((at >= before) & (at < before + size))
     with m.If(step):
         m.d.sync += [at.eq(at + 1), to_window.eq(Mux(to_window == 0, stride - 1, to_window - 1))]
         with m.If(at == padded - 1):
-            m.d.sync += [at.eq(0), to_window.eq(kernel - 1)]
+            m.d.sync += [at.eq(0), to_window.eq(reach - 1)]
     return at, inside, to_window == 0
 
 
@@ -102,39 +131,63 @@ def in_block(placement: Placement, width: int) -> bool:
 
 def line_bits(placement: Placement, width: int) -> int:
     """Bits in the line buffer."""
-    return (placement.window.kernel[0] - 1) * placement.shape[2] * width * placement.padded[1]
+    return (placement.window.reach[0] - 1) * placement.shape[2] * width * placement.padded[1]
 
 
-def timing(placement: Placement) -> Process:
+def column_bits(placement: Placement, width: int, turns: int) -> int:
+    """Bits of the columns that wait for their turn to come again: none if there is one turn only."""
+    column = placement.window.kernel[0] * placement.shape[2] * width
+    return (placement.window.reach[1] - 1) * column if turns > 1 else 0
+
+
+def memory_bits(placement: Placement, width: int, turns: int = 1) -> int:
+    """Bits in memories, for values of `width` bits."""
+    return line_bits(placement, width) + column_bits(placement, width, turns)
+
+
+def timing(placement: Placement, turns: int = 1) -> Process:
     """As a timed process."""
-    (kernel_y, kernel_x), (stride_y, stride_x) = placement.window.kernel, placement.window.strides
+    (reach_y, reach_x), (stride_y, stride_x) = placement.window.reach, placement.window.strides
     (height, width), (top, left) = placement.padded, placement.before
     inside_x = [left <= x < left + placement.shape[1] for x in range(width)]
-    window_x = [x >= kernel_x - 1 and (x - kernel_x + 1) % stride_x == 0 for x in range(width)]
+    window_x = [x >= reach_x - 1 and (x - reach_x + 1) % stride_x == 0 for x in range(width)]
     free = 0
     while True:
         for y in range(height):
             inside_y = top <= y < top + placement.shape[0]
-            window_y = y >= kernel_y - 1 and (y - kernel_y + 1) % stride_y == 0
+            window_y = y >= reach_y - 1 and (y - reach_y + 1) % stride_y == 0
             for x in range(width):
-                at = free
-                if inside_y and inside_x[x]:
-                    at = max(at, (yield Peek()))
-                    yield Pop(at)
-                free = at + 1
-                if window_y and window_x[x]:
-                    free = yield Put(at + 1)
+                inside, ends = inside_y and inside_x[x], window_y and window_x[x]
+                if not (inside or ends):
+                    free += turns
+                    continue
+                for _ in range(turns):
+                    at = free
+                    if inside:
+                        at = max(at, (yield Peek()))
+                        yield Pop(at)
+                    free = at + 1
+                    if ends:
+                        free = yield Put(at + 1)
 
 
-def resources(placement: Placement, width: int, device: Device) -> Resources:
+def resources(placement: Placement, width: int, device: Device, turns: int = 1) -> Resources:
     """What it takes for values of `width` bits."""
-    taken = Resources(luts=40, ffs=placement.values * width + 4 * max(placement.padded).bit_length())
-    bits = line_bits(placement, width)
-    depth = placement.padded[1]
+    column = placement.window.kernel[0] * placement.shape[2] // turns * width
+    held = column * placement.window.reach[1] if turns == 1 else placement.values // turns * width
+    taken = Resources(luts=40, ffs=held + 4 * max(placement.padded).bit_length())
+    lines = line_bits(placement, width)
+    taken += _memory_resources(placement.padded[1] * turns, lines, device, block=in_block(placement, width))
+    columns = column_bits(placement, width, turns)
+    return taken + _memory_resources(turns, columns, device, block=columns >= BLOCK_BITS)
+
+
+def _memory_resources(depth: int, bits: int, device: Device, *, block: bool) -> Resources:
+    """What a memory of `depth` words takes that holds `bits` in all."""
     if bits == 0:
-        return taken
-    if in_block(placement, width) or device.family == "ice40":
-        return taken + Resources(brams=device.brams(depth, bits // depth))
+        return Resources()
+    if block or device.family == "ice40":
+        return Resources(brams=device.brams(depth, bits // depth))
     # LUT memory: 16 words of 4 bits in 4 LUTs' room (2 of data, 2 of control), a read register, a mux between banks.
     banks = -(-depth // 16)
-    return taken + Resources(luts=bits // depth * banks * 2, ffs=bits // depth)
+    return Resources(luts=bits // depth * banks * 2, ffs=bits // depth)

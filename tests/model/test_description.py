@@ -104,7 +104,13 @@ def test_json_is_made_for_reading(saved):
         "kind": "conv2d",
         "hyperparameters": {
             "filters": 4,
-            "window": {"kernel": [3, 2], "strides": [1, 2], "padding": "same"},
+            "window": {
+                "kernel": [3, 2],
+                "strides": [1, 2],
+                "padding": "same",
+                "dilation": [1, 1],
+                "border": [[0, 0], [0, 0]],
+            },
             "relu": False,
         },
         "weights": {"kernel": [3, 2, 2, 4], "bias": [4]},
@@ -213,9 +219,12 @@ CHANGES = {
     "/q: layer 'conv': window.kernel must be a list of 2, not ": lambda m: m["layers"][0]["hyperparameters"][
         "window"
     ].update(kernel=[3]),
-    "/q: layer 'conv': window.dilation is unknown here; known are: kernel, strides, padding$": lambda m: m["layers"][0][
-        "hyperparameters"
-    ]["window"].update(dilation=2),
+    "/q: layer 'conv': window.margin is unknown here; known are: kernel, strides, padding, dilation, border$": (
+        lambda m: m["layers"][0]["hyperparameters"]["window"].update(margin=2)
+    ),
+    "/q: layer 'conv': padding='same' leaves no room for a border of ": lambda m: m["layers"][0]["hyperparameters"][
+        "window"
+    ].update(border=[[0, 1], [0, 0]]),
     "/q: layer 'conv': padding='full' is not supported": lambda m: m["layers"][0]["hyperparameters"]["window"].update(
         padding="full"
     ),

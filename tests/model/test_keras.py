@@ -63,6 +63,8 @@ CHAINS = {
     "conv strides": (IMAGE, lambda: [layers.Conv2D(4, 3, strides=2)]),
     "conv strides same": (IMAGE, lambda: [layers.Conv2D(4, (2, 4), strides=(3, 2), padding="same")]),
     "conv strides beyond kernel same": (IMAGE, lambda: [layers.Conv2D(2, 1, strides=2, padding="same")]),
+    "conv dilated": (IMAGE, lambda: [layers.Conv2D(4, (3, 2), dilation_rate=(2, 3))]),
+    "conv dilated same": (IMAGE, lambda: [layers.Conv2D(4, (2, 3), dilation_rate=(3, 2), padding="same")]),
     "conv without bias": (IMAGE, lambda: [layers.Conv2D(4, 3, use_bias=False)]),
     "conv relu": (IMAGE, lambda: [layers.Conv2D(4, 3, activation="relu", bias_initializer="random_normal")]),
     "pool": (IMAGE, lambda: [layers.MaxPooling2D(2)]),
@@ -190,7 +192,6 @@ def test_unsupported_layer_is_named():
 
 
 UNSUPPORTED = {
-    "layer 'conv2d': dilation_rate=(2, 2) is not supported": lambda: layers.Conv2D(2, 3, dilation_rate=2),
     "layer 're_lu': max_value=6.0 is not supported": lambda: layers.ReLU(max_value=6.0),
     "layer 'conv2d': an activation 'gelu' is not supported; supported are: linear, relu, tanh,": (
         lambda: layers.Conv2D(2, 3, activation="gelu")

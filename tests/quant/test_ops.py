@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -31,6 +32,12 @@ WINDOWS = [
         [(1, 1), (3, 3), (2, 3), (4, 1)], [(1, 1), (2, 2), (1, 3), (3, 2)], ["valid", "same"]
     )
 ]
+OTHER_WINDOWS = [
+    Window((2, 2), (1, 1), "valid", (2, 3)),
+    Window((2, 3), (2, 1), "same", (3, 2)),
+    Window((3, 2), (1, 2), border=((2, 0), (1, 3))),
+    Window((2, 2), (2, 1), "valid", (1, 2), ((0, 4), (2, 0))),
+]
 U8, S8, U16, S16 = (Format(bits, signed, 1.0) for bits in (8, 16) for signed in (False, True))
 
 
@@ -42,28 +49,34 @@ def images(shape, fmt, n=2):
     return x
 
 
-def positions(size, kernel, stride, padding):
+def positions(size, reach, stride, padding, border):
     """The first index of each window along an axis, as Keras defines it."""
     if padding == "valid":
-        return range(0, size - kernel + 1, stride)
+        return range(-border[0], size + border[1] - reach + 1, stride)
     count = math.ceil(size / stride)
-    before = max((count - 1) * stride + kernel - size, 0) // 2
+    before = max((count - 1) * stride + reach - size, 0) // 2
     return range(-before, -before + count * stride, stride)
 
 
 def windows(image, window):
     """What each window of an image (height, width, channels) holds: row, column in it and in the image."""
     height, width, _ = image.shape
-    (kernel_y, kernel_x), (stride_y, stride_x) = window.kernel, window.strides
-    for top in positions(height, kernel_y, stride_y, window.padding):
+    (kernel_y, kernel_x), (step_y, step_x) = window.kernel, window.dilation
+    tops, lefts = (
+        positions(size, (kernel - 1) * step + 1, stride, window.padding, border)
+        for size, kernel, step, stride, border in zip(
+            (height, width), window.kernel, window.dilation, window.strides, window.border, strict=True
+        )
+    )
+    for top in tops:
         yield [
             [
-                (y, x, top + y, left + x)
+                (y, x, top + y * step_y, left + x * step_x)
                 for y in range(kernel_y)
                 for x in range(kernel_x)
-                if 0 <= top + y < height and 0 <= left + x < width
+                if 0 <= top + y * step_y < height and 0 <= left + x * step_x < width
             ]
-            for left in positions(width, kernel_x, stride_x, window.padding)
+            for left in lefts
         ]
 
 
@@ -109,11 +122,13 @@ def mac_node(spec, shape, i, o, kernel, seed=0):
 
 
 def fits(window, shape):
-    return window.padding == "same" or all(k <= s for k, s in zip(window.kernel, shape, strict=False))
+    return window.padding == "same" or all(
+        k <= s + sum(border) for k, s, border in zip(window.reach, shape, window.border, strict=False)
+    )
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("window", WINDOWS, ids=lambda w: f"{w.kernel}-{w.strides}-{w.padding}")
+@pytest.mark.parametrize("window", WINDOWS + OTHER_WINDOWS, ids=str)
 def test_conv2d(window, shape):
     if not fits(window, shape):
         pytest.skip("the window is larger than the image")
@@ -124,6 +139,39 @@ def test_conv2d(window, shape):
     expected = [naive_conv(image, window, kernel, multiplier, offset, node.scalars["shift"], U8) for image in x]
     assert node.run(x).tolist() == expected
     assert node.output_shape == np.shape(expected)[1:]
+
+
+def test_an_image_of_two_axes_is_one_row_high():
+    window = Window((1, 3), (1, 2), border=((0, 0), (2, 0)))
+    kernel = np.random.default_rng(1).integers(-127, 128, (1, 3, 2, 5))
+    flat = mac_node(Conv2D(5, window), (7, 2), S8, U8, kernel)
+    high = replace(flat, input_shape=(1, 7, 2), output_shape=(1, 4, 5))
+    x = images((1, 7, 2), S8)
+    assert flat.output_shape == (4, 5)
+    assert (flat.run(x[:, 0]) == high.run(x)[:, 0]).all()
+    pool = MaxPool2D(window)
+    node = QNode("a", pool, (7, 2), pool.output_shape((7, 2)), S8, S8)
+    assert (node.run(x[:, 0]) == node.run(x)[:, 0]).all()
+    weights = {"kernel": kernel, "bias": np.zeros(5)}
+    assert (flat.spec.run_float(weights, x[:, 0]) == flat.spec.run_float(weights, x)[:, 0]).all()
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: Window((2, 2), dilation=(0, 1)), r"^dilation \(0, 1\) must be at least 1$"),
+        (lambda: Window((2, 2), border=((0, -1), (0, 0))), r"^border .* must be at least 0; crop the image"),
+        (lambda: Window((2, 2), padding="same", border=((0, 1), (0, 0))), "^padding='same' leaves no room for a border"),
+        (lambda: Window((2, 2), dilation=(3, 1)).over((3, 3, 1)), "^a 4×2 window does not fit into 3×3$"),
+        (lambda: Window((1, 2)).over((3,)), r"^takes \(height, width, channels\) or \(length, channels\), not"),
+        (lambda: Window((1, 2), border=((1, 0), (0, 0))).over((3, 1)), "^a border of .* above and below makes"),
+        (lambda: MaxPool2D(Window((2, 2), dilation=(2, 1))), r"^a dilation of \(2, 1\) is not supported in pooling"),
+        (lambda: MaxPool2D(Window((2, 2), border=((0, 0), (0, 2)))), "^a border of 2 columns fills whole windows"),
+    ],
+)
+def test_windows_that_are_refused(make, text):
+    with pytest.raises(Refusal, match=text):
+        make()
 
 
 @pytest.mark.parametrize("i", [U8, S8, U16, S16], ids=str)
@@ -169,7 +217,7 @@ def test_sum_range_is_reached():
 
 @pytest.mark.parametrize("i", [U8, S8], ids=str)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("window", WINDOWS, ids=lambda w: f"{w.kernel}-{w.strides}-{w.padding}")
+@pytest.mark.parametrize("window", [*WINDOWS, Window((3, 2), (1, 2), border=((2, 0), (1, 1)))], ids=str)
 def test_max_pool2d(window, shape, i):
     if not fits(window, shape):
         pytest.skip("the window is larger than the image")

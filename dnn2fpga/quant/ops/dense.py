@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...errors import Refusal
 from ...model.graph import Node, Shape, Weights
 from ..floating import FloatFormat
 from ..graph import QNode
@@ -19,7 +18,7 @@ from .mac import float_mac, quantize_mac, read_weights, run_mac, traced_mac
 
 @dataclass(frozen=True)
 class Dense(Op):
-    """`units` sums over all features. Weights: `kernel` (features, units) and `bias` (units)."""
+    """`units` sums over the last axis, the features. Weights: `kernel` (features, units) and `bias` (units)."""
 
     kind: ClassVar[str] = "dense"
     has_kernel: ClassVar[bool] = True
@@ -32,14 +31,12 @@ class Dense(Op):
         return cls(config["units"]), read_weights(weights)
 
     def output_shape(self, shape: Shape) -> Shape:
-        """(features,) to (units,)."""
-        if len(shape) != 1:
-            raise Refusal(f"Dense takes (features,), not {shape}; put a Flatten before it")
-        return (self.units,)
+        """(…, features) to (…, units)."""
+        return (*shape[:-1], self.units)
 
     def weight_shapes(self, shape: Shape) -> dict[str, Shape]:
         """(features, units) and (units,)."""
-        return {"kernel": (shape[0], self.units), "bias": (self.units,)}
+        return {"kernel": (shape[-1], self.units), "bias": (self.units,)}
 
     def run_float(self, weights: Weights, x: np.ndarray) -> np.ndarray:
         """In floating point."""

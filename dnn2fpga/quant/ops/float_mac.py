@@ -23,7 +23,7 @@ def float_node(node: Node, spec: Op, at: Setting, fmt: FloatFormat) -> QNode:
     Its arrays are ordered codes: `kernel` (k, channels) and `bias` (channels). The input is of `fmt` too, signed or
     not; a ReLU in `spec` makes the output unsigned. Raises `Refusal` on a weight beyond the greatest float of `fmt`.
     """
-    kernel = np.asarray(node.weights["kernel"], np.float64)
+    kernel = _whole(np.asarray(node.weights["kernel"], np.float64), at.input_shape[-1])
     arrays = {"kernel": fmt.quantize(kernel.reshape(-1, kernel.shape[-1])), "bias": fmt.quantize(node.weights["bias"])}
     for name, codes in arrays.items():
         if not np.isfinite(fmt.values(codes)).all():
@@ -34,6 +34,16 @@ def float_node(node: Node, spec: Op, at: Setting, fmt: FloatFormat) -> QNode:
     o = FloatFormat(fmt.name, signed=not spec.relu)  # type: ignore[attr-defined]
     scalars = {"weight_bits": fmt.bits}
     return QNode(node.name, spec, at.input_shape, at.output_shape, at.i, o, arrays, scalars)
+
+
+def _whole(kernel: np.ndarray, inputs: int) -> np.ndarray:
+    """A kernel `(…, inputs / groups, channels)` as one of a single group, with zeros for what a group does not see."""
+    *window, own, channels = kernel.shape
+    groups = inputs // own
+    whole = np.zeros((*window, groups, own, groups, channels // groups))
+    for group in range(groups):
+        whole[..., group, :, group, :] = kernel.reshape(*window, own, groups, -1)[..., group, :]
+    return whole.reshape(*window, inputs, channels)
 
 
 def run_float_mac(node: QNode, x: np.ndarray) -> np.ndarray:

@@ -97,15 +97,29 @@ def channel_ranges(kernel: np.ndarray, least: int, greatest: int) -> tuple[np.nd
     return positive * least + negative * greatest, positive * greatest + negative * least
 
 
-def run_mac(node: QNode, x: np.ndarray) -> np.ndarray:
-    """Rows of input integers `(…, k)` to output integers `(…, channels)`.
+def products(x: np.ndarray, kernel: np.ndarray, groups: int = 1) -> np.ndarray:
+    """Sums of products of rows `x` `(…, k)` and `kernel` `(k, channels)`: `(…, channels)`.
+
+    With several `groups`, of as many channels each, a group's channels have rows of their own: `x` is
+    `(groups, …, k)`.
+    """
+    if groups == 1:
+        return x @ kernel
+    k, channels = kernel.shape
+    by_group = kernel.reshape(k, groups, -1).transpose(1, 0, 2)
+    sums = x.reshape(groups, -1, k) @ by_group
+    return sums.transpose(1, 0, 2).reshape(*x.shape[1:-1], channels)
+
+
+def run_mac(node: QNode, x: np.ndarray, groups: int = 1) -> np.ndarray:
+    """Rows of input integers, as `products` takes them, to output integers `(…, channels)`.
 
     The product runs in floating point, where it is fast, and is exact: the type is one that holds every sum.
     """
     kernel = node.arrays["kernel"]
     low, high = sum_range(kernel, node.i.minimum, node.i.maximum)
     exact = np.float32 if max(-low, high) < 2**24 else np.float64
-    acc = (x.astype(exact, copy=False) @ kernel.astype(exact)).astype(np.int64)
+    acc = products(x.astype(exact, copy=False), kernel.astype(exact), groups).astype(np.int64)
     return REQUANTIZED[node.rounding](node, acc)
 
 
@@ -124,10 +138,10 @@ REQUANTIZED = {"half_up": _half_up, "tflite": _tflite}
 """For each rounding law, what takes a layer's sums of products to its integers."""
 
 
-def float_mac(weights: Weights, x: np.ndarray, *, relu: bool) -> np.ndarray:
-    """Rows of real inputs `(…, k)` to real outputs `(…, channels)`."""
+def float_mac(weights: Weights, x: np.ndarray, groups: int = 1, *, relu: bool) -> np.ndarray:
+    """Rows of real inputs, as `products` takes them, to real outputs `(…, channels)`."""
     kernel = weights["kernel"]
-    y = x @ kernel.reshape(-1, kernel.shape[-1]) + weights["bias"]
+    y = products(x, kernel.reshape(-1, kernel.shape[-1]), groups) + weights["bias"]
     return np.maximum(y, 0) if relu else y
 
 
