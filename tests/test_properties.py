@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from dnn2fpga.errors import Refusal
 from dnn2fpga.flow.engines import Pysim, Stalls
 from dnn2fpga.flow.simulate import simulate
-from dnn2fpga.hw.choose import Budget, Choice, choose, cycle_targets
-from dnn2fpga.hw.plan import GENERIC, IMAGES, assemble
+from dnn2fpga.hw.choose import Budget, choices_of, choose, cycle_targets
+from dnn2fpga.hw.plan import GENERIC, assemble
 from dnn2fpga.hw.resources import Resources
+from dnn2fpga.hw.schedule import IMAGES
 from dnn2fpga.kinds import FOLDINGS
 
 from .networks import Builder
@@ -86,7 +87,7 @@ def _add_activation(draw, builder):
 def planned(qgraph, speed):
     """A plan of `qgraph`: `speed` 0 is the slowest that is not too slow to simulate, 1 the fastest."""
     budget = Budget(GENERIC, Resources())
-    choices = [Choice(node, lister(node), budget) for node in qgraph.nodes if (lister := FOLDINGS[node.spec.kind])]
+    choices = choices_of(qgraph, FOLDINGS, budget)
     targets = cycle_targets(choices)
     possible = [t for t in targets if choose(choices, t, budget)]
     fit = [t for t in possible if t <= MOST_CYCLES] or possible[:1]

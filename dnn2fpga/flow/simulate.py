@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..hw.pipeline import Pipeline
-from ..hw.plan import Plan, interval
+from ..hw.plan import Plan
+from ..hw.schedule import interval
 from ..quant.graph import QGraph
 from .engines import Engine, Pysim, Stalls, Trace
 
@@ -95,7 +96,7 @@ def simulate(
 
 
 def _run(plan: Plan, q: np.ndarray, engine: Engine, stalls: Stalls | None, progress: Callable[[int], object]) -> Trace:
-    words = q.reshape(-1, plan.layers[0].folding.i_lanes)
+    words = q.reshape(-1, plan.start.lanes)
     return engine.run(Pipeline(plan), words, len(q) * plan.words_out, stalls=stalls, progress=progress)
 
 
@@ -111,16 +112,12 @@ def _locate(
     """The first wrong image, and the first layer that is wrong on it: pipelines cut short are run for that."""
     image = int(np.argmax((outputs != expected).reshape(len(q), -1).any(axis=1)))
     found, layer = outputs[image], plan.layers[-1]
-    reference = {}
-    y = q[image : image + 1]
-    for node in qgraph.nodes:
-        y = reference[node.name] = node.run(y)
-    for count in range(1, len(plan.layers)):
-        short = replace(plan, layers=plan.layers[:count])
-        node = short.layers[-1].node
-        words = _run(short, q[image : image + 1], engine, stalls, lambda words: None).words
+    reference = {node.name: y for node, y in qgraph.trace_integers(q[image : image + 1])}
+    for layer_before in plan.layers[:-1]:
+        node = layer_before.node
+        words = _run(plan.up_to(node.name), q[image : image + 1], engine, stalls, lambda words: None).words
         if (words.reshape(-1) != reference[node.name].reshape(-1)).any():
-            found, layer = words.reshape(node.output_shape), short.layers[-1]
+            found, layer = words.reshape(node.output_shape), layer_before
             break
     right = reference[layer.node.name][0]
     position = tuple(int(axis) for axis in np.argwhere(found != right)[0])

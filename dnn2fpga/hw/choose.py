@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 
-from ..quant.graph import QNode
+from ..model.graph import INPUT
+from ..quant.graph import QGraph, QNode
 from .join import JoinFolding
-from .layer import Folding
+from .layer import Folding, ports_of
 from .resources import Device, Resources
 
 FILL = 0.6
@@ -16,6 +17,10 @@ FILL = 0.6
 MOST_LUTS = 20_000
 """A design that is to be as fast as it can takes no more than these of its own accord, however large the chip: nextpnr
 placed and routed 6,700 in four minutes, but 45,000 not in sixteen."""
+
+
+FOLDINGS = Mapping[str, Callable[[QNode], Iterable[Folding]] | None]
+"""For each layer kind, what lists its foldings; None for a kind that only renames the axes."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +57,42 @@ class Budget:
 
 
 class Choice:
-    """One layer and its foldings, with what each takes, worked out once."""
+    """One layer and its foldings, with what each takes, worked out once. `sources` are the layers that it reads."""
 
-    def __init__(self, node: QNode, foldings: Iterable[Folding], budget: Budget) -> None:
-        self.node = node
+    def __init__(self, node: QNode, sources: tuple[str, ...], foldings: Iterable[Folding], budget: Budget) -> None:
+        self.node, self.sources = node, sources
         self.foldings = [(folding, folding.resources(budget.device)) for folding in foldings]
 
 
-Chosen = list[tuple[QNode, JoinFolding, Folding]]
+@dataclass(frozen=True)
+class Placed:
+    """A layer in hardware: what it reads, the joins before it, one for each of its inputs, and its folding."""
+
+    node: QNode
+    sources: tuple[str, ...]
+    joins: tuple[JoinFolding, ...]
+    folding: Folding
+
+    def resources(self, device: Device) -> Resources:
+        """What it and its joins take."""
+        return sum((join.resources(device) for join in self.joins), self.folding.resources(device))
+
+
+Chosen = list[Placed]
+
+
+def choices_of(qgraph: QGraph, foldings: FOLDINGS, budget: Budget) -> list[Choice]:
+    """The layers that need hardware, each with all its foldings."""
+    behind = {INPUT: INPUT}  # of what a layer reads, the last before it that is hardware
+    choices = []
+    for node in qgraph.nodes:
+        lister = foldings[node.spec.kind]
+        if lister is None:
+            behind[node.name] = behind[node.inputs[0]]
+        else:
+            behind[node.name] = node.name
+            choices.append(Choice(node, tuple(behind[name] for name in node.inputs), lister(node), budget))
+    return choices
 
 
 def choose(choices: Sequence[Choice], cycles: int, budget: Budget) -> tuple[Chosen, Resources] | None:
@@ -69,28 +102,38 @@ def choose(choices: Sequence[Choice], cycles: int, budget: Budget) -> tuple[Chos
     The result need not fit the budget.
     """
     chosen: Chosen = []
-    lanes = None
+    lanes: dict[
+        str, int
+    ] = {}  # values a word of each tensor; the model's input as its first reader wants
     for choice in choices:
         best, best_cost = None, float("inf")
         for folding, taken in choice.foldings:
             if folding.least_cycles > cycles:
                 continue
-            join = JoinFolding(folding.i, lanes or folding.i_lanes, folding.i_lanes)
-            cost = budget.cost(taken + join.resources())
+            joins = tuple(
+                JoinFolding(port.shape, lanes.get(source, port.lanes), port.lanes)
+                for source, port in zip(choice.sources, ports_of(folding), strict=True)
+            )
+            cost = budget.cost(sum((join.resources(budget.device) for join in joins), taken))
             if cost < best_cost:
-                best, best_cost = (choice.node, join, folding), cost
+                best, best_cost = Placed(choice.node, choice.sources, joins, folding), cost
         if best is None:
             return None
         chosen.append(best)
-        lanes = best[2].o_lanes
+        lanes[best.node.name] = best.folding.o_lanes
+        lanes.setdefault(INPUT, best.joins[0].i_lanes)
     return _within_dsps(chosen, budget)
 
 
 def taken_by(chosen: Chosen, device: Device) -> Resources:
     """What all layers, their joins and the registers at the end take."""
-    last = chosen[-1][2]
-    end = JoinFolding(last.o, last.o_lanes, last.o_lanes).resources()
-    return device.packed(sum((join.resources() + folding.resources(device) for _, join, folding in chosen), end))
+    end = end_of(chosen[-1].folding).resources(device)
+    return device.packed(sum((placed.resources(device) for placed in chosen), end))
+
+
+def end_of(last: Folding) -> JoinFolding:
+    """The registers behind the last layer."""
+    return JoinFolding(last.o, last.o_lanes, last.o_lanes)
 
 
 def _within_dsps(chosen: Chosen, budget: Budget) -> tuple[Chosen, Resources]:
@@ -98,13 +141,13 @@ def _within_dsps(chosen: Chosen, budget: Budget) -> tuple[Chosen, Resources]:
     chosen = list(chosen)
     while (excess := (taken := taken_by(chosen, budget.device)).dsps - budget.room.dsps) > 0:
         exchanges = []
-        for at, (node, join, folding) in enumerate(chosen):
-            before = folding.resources(budget.device)
-            for instead in folding.with_fewer_dsps(excess):
+        for at, placed in enumerate(chosen):
+            before = placed.folding.resources(budget.device)
+            for instead in placed.folding.with_fewer_dsps(excess):
                 after = instead.resources(budget.device)
                 if after.dsps < before.dsps:
                     price = (after.luts - before.luts) / (before.dsps - after.dsps)
-                    exchanges.append((price, at, (node, join, instead)))
+                    exchanges.append((price, at, replace(placed, folding=instead)))
         if not exchanges:
             break
         _, at, exchanged = min(exchanges, key=lambda exchange: exchange[:2])

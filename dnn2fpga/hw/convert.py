@@ -15,11 +15,10 @@ from . import queue
 from .fixed import shape_of
 from .floating import FromInteger, Product, ToInteger, Unpack, from_integer, multiply, to_integer, unpack
 from .floating.bits import code_of_bits, zero_exponent
-from .max_pool2d import one_a_clock
 from .queue import CreditQueue
 from .resources import Device, Resources
 from .stream import connect, lanes
-from .timing import Buffer, Process
+from .timing import Buffer, Process, one_a_clock
 from .value_by_value import ValueByValue, lane_choices
 
 

@@ -1,4 +1,4 @@
-"""What stands between two layers: master-slave registers, and a change of lanes where they differ."""
+"""What stands between two layers: master-slave registers, maybe a queue, and a change of lanes where they differ."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,21 +8,25 @@ from amaranth import Module, Shape
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .resources import Resources
+from . import queue
+from .queue import CreditQueue
+from .resources import Device, Resources
 from .stream import MasterSlave, Narrow, Widen, connect, lanes
-from .timing import Buffer, Process
+from .timing import Buffer, Process, one_a_clock
 
 
 @dataclass(frozen=True)
 class JoinFolding:
     """Between a layer that gives `i_lanes` values of `shape` a word and one that takes `o_lanes`.
 
-    Where neither divides the other, words are gathered until both do.
+    Where neither divides the other, words are gathered until both do. Where branches meet the shorter one has a queue
+    of `depth` words, 0 for none.
     """
 
     shape: Shape
     i_lanes: int
     o_lanes: int
+    depth: int = 0
 
     @property
     def widen(self) -> int:
@@ -34,10 +38,12 @@ class JoinFolding:
         """Words out that one makes."""
         return lcm(self.i_lanes, self.o_lanes) // self.o_lanes
 
-    def resources(self) -> Resources:
+    def resources(self, device: Device) -> Resources:
         """What it takes of a chip, estimated."""
         width = self.shape.width
         taken = Resources(luts=2 * self.i_lanes * width, ffs=2 * self.i_lanes * width + 2)
+        if self.depth:
+            taken += queue.resources(self.depth, self.i_lanes * width, device)
         if self.widen > 1:
             taken += Resources(luts=8, ffs=self.widen * self.i_lanes * width)
         if self.narrow > 1:
@@ -47,6 +53,9 @@ class JoinFolding:
     def timing(self) -> Iterator[Process | Buffer]:
         """Its timed twin."""
         yield MasterSlave.timing()
+        if self.depth:
+            yield one_a_clock()
+            yield queue.timing(self.depth, 0)
         if self.widen > 1:
             yield Widen.timing(self.widen)
         if self.narrow > 1:
@@ -58,7 +67,7 @@ class JoinFolding:
 
 
 class Join(wiring.Component):
-    """Master-slave registers, then words gathered and dealt out again as the next layer wants them."""
+    """Master-slave registers, a queue, then words gathered and dealt out again as the next layer wants them."""
 
     def __init__(self, folding: JoinFolding) -> None:
         self.folding = folding
@@ -76,6 +85,11 @@ class Join(wiring.Component):
         m.submodules.registers = registers = MasterSlave(folding.shape, folding.i_lanes)
         connect(m, wiring.flipped(self.i), registers.i)
         stream, n = registers.o, folding.i_lanes
+        if folding.depth:
+            m.submodules.queue = waiting = CreditQueue(folding.shape, n, folding.depth)
+            waiting.book_each(m, stream, 0)
+            m.d.comb += waiting.word.eq(stream.payload)
+            stream = waiting.o
         if folding.widen > 1:
             m.submodules.widen = widen = Widen(folding.shape, n, folding.widen)
             connect(m, stream, widen.i)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from amaranth import Shape
@@ -22,10 +23,19 @@ class NoMultipliers:
         return iter(())
 
 
+@dataclass(frozen=True)
+class Port:
+    """An input of a layer: the shape of its values, and how many a word holds."""
+
+    shape: Shape
+    lanes: int
+
+
 class Folding(Protocol):
     """A layer with its folding chosen: pure data, cheap to make by the hundred; `build` makes the hardware.
 
-    `i` and `o` are the shapes of its values, `i_lanes` and `o_lanes` how many a word holds.
+    `i` and `o` are the shapes of its values, `i_lanes` and `o_lanes` how many a word holds. A layer that reads several
+    others has `ports` beside them, an input stream `i0`, `i1`, … each.
     """
 
     @property
@@ -63,7 +73,17 @@ class Folding(Protocol):
         """Its timed twin, stage by stage."""
 
     def build(self) -> wiring.Component:
-        """The component, with streams `i` and `o`."""
+        """The component, with streams `i` (or `i0`, `i1`, …) and `o`."""
 
     def with_fewer_dsps(self, excess: int) -> Iterator[Folding]:
         """The same folding with some multipliers made of LUTs: no more of one sort than make up for `excess`."""
+
+
+def ports_of(folding: Folding) -> tuple[Port, ...]:
+    """Every input."""
+    return getattr(folding, "ports", None) or (Port(folding.i, folding.i_lanes),)
+
+
+def input_name(port: int, ports: int) -> str:
+    """What a component of so many inputs calls one of them."""
+    return "i" if ports == 1 else f"i{port}"

@@ -16,7 +16,7 @@ from .mac import levels
 from .queue import CreditQueue
 from .resources import Device, Resources
 from .stream import connect, lanes
-from .timing import Buffer, Peek, Pop, Process, Put
+from .timing import Buffer, Process, one_a_clock
 from .window import SlidingWindow
 
 
@@ -88,15 +88,6 @@ def foldings(node: QNode) -> Iterator[MaxPool2DFolding]:
     placement, channels = node.spec.window.over(node.input_shape), node.input_shape[-1]
     for turns in (n for n in range(1, channels + 1) if channels % n == 0):
         yield MaxPool2DFolding(placement, shape_of(node.i), turns)
-
-
-def one_a_clock() -> Process:
-    """Takes a word a clock, each in the cycle in which it sets out."""
-    at = -1
-    while True:
-        at = max(at + 1, (yield Peek()))
-        at = yield Put(at)
-        yield Pop(at)
 
 
 class MaxPool2D(wiring.Component):

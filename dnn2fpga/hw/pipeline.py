@@ -1,15 +1,17 @@
-"""The pipeline: all layers of a plan, one after another, every one at work at once."""
+"""The pipeline: all layers of a plan, every one at work at once."""
 
-from amaranth import Module
-from amaranth.lib import wiring
+from amaranth import Cat, Module
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..model.graph import INPUT
+from .layer import input_name
 from .plan import Plan
 from .stream import connect, lanes
 
 
 class Pipeline(wiring.Component):
-    """The hardware of `plan`: master-slave registers before each layer and behind the last.
+    """The hardware of `plan`: master-slave registers before each input of each layer, and behind the last.
 
     `i` takes images, `plan.words_in` words each, one after another; `o` gives results, `plan.words_out` words each,
     in the same order. Cycles and latency are the plan's. Several images are in flight at once.
@@ -17,21 +19,39 @@ class Pipeline(wiring.Component):
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        first, last = plan.layers[0].folding, plan.layers[-1].folding
-        super().__init__({"i": In(lanes(first.i, first.i_lanes)), "o": Out(lanes(last.o, last.o_lanes))})
+        start, end = plan.start, plan.end
+        super().__init__({"i": In(lanes(start.shape, start.lanes)), "o": Out(lanes(end.shape, end.o_lanes))})
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""
         m = Module()
-        stream = wiring.flipped(self.i)
+        sources = {INPUT: wiring.flipped(self.i)}
+        readers: dict[str, list[stream.Interface]] = {}
         for layer in self.plan.layers:
-            name = layer.node.name
-            m.submodules[f"to_{name}"] = join = layer.join.build()
+            name, ports = layer.node.name, len(layer.joins)
             m.submodules[name] = component = layer.folding.build()
-            connect(m, stream, join.i)
-            connect(m, join.o, component.i)
-            stream = component.o
+            for at, (source, folding) in enumerate(zip(layer.sources, layer.joins, strict=True)):
+                m.submodules[f"to_{name}" if ports == 1 else f"to_{name}_{at}"] = join = folding.build()
+                readers.setdefault(source, []).append(join.i)
+                connect(m, join.o, getattr(component, input_name(at, ports)))
+            sources[name] = component.o
         m.submodules.end = end = self.plan.end.build()
-        connect(m, stream, end.i)
+        readers[self.plan.layers[-1].node.name] = [end.i]
+        for name, reading in readers.items():
+            fork(m, sources[name], reading)
         connect(m, end.o, wiring.flipped(self.o))
         return m
+
+
+def fork(m: Module, source: stream.Interface, sinks: list[stream.Interface]) -> None:
+    """Give every word of `source` to all `sinks`, in the first cycle in which all are ready.
+
+    They must be such whose `ready` comes from a register, as that of `MasterSlave` does: each is offered a word only
+    when the others are ready, and what is ready stays so until it gets one.
+    """
+    for at, sink in enumerate(sinks):
+        if source.payload.shape() != sink.payload.shape():
+            raise TypeError(f"cannot join a stream of {source.payload.shape()!r} to one of {sink.payload.shape()!r}")
+        others = [other.ready for index, other in enumerate(sinks) if index != at]
+        m.d.comb += [sink.payload.eq(source.payload), sink.valid.eq(Cat(source.valid, *others).all())]
+    m.d.comb += source.ready.eq(Cat(sink.ready for sink in sinks).all())

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 from ..errors import Refusal
-from ..quant.graph import QGraph, QNode
-from . import timing
-from .choose import MOST_LUTS, Budget, Choice, Chosen, choose, cycle_targets, fastest, taken_by
+from ..quant.graph import QGraph
+from .choose import (
+    FOLDINGS,
+    MOST_LUTS,
+    Budget,
+    Choice,
+    Chosen,
+    Placed,
+    choices_of,
+    choose,
+    cycle_targets,
+    end_of,
+    fastest,
+    taken_by,
+)  # fmt: skip
 from .join import JoinFolding
-from .layer import Folding
+from .layer import Port
 from .resources import Device, Resources
-from .timing import Buffer, Process, Sink, Source
-
-FOLDINGS = Mapping[str, Callable[[QNode], Iterable[Folding]] | None]
-"""For each layer kind, what lists its foldings; None for a kind that only renames the axes."""
-
-IMAGES = 4
-"""Images timed: the first gives the latency, the others the interval."""
+from .schedule import timed, timed_alone, with_queues, words_in, words_out
 
 GENERIC = Device("generic", "ecp5", Resources(luts=10_000, ffs=10_000, dsps=32, brams=64))
 """What is planned for where no board is named: small, so that simulating it is quick."""
@@ -30,25 +34,22 @@ GENERIC_MHZ = 100.0
 
 
 @dataclass(frozen=True)
-class LayerPlan:
-    """One layer: its folding, the join before it, and the cycles of the layer alone, never held up."""
+class LayerPlan(Placed):
+    """One layer in hardware, what it takes, and the cycles of the layer alone, never held up."""
 
-    node: QNode
-    join: JoinFolding
-    folding: Folding
-    resources: Resources
+    taken: Resources
     cycles: int
     latency: int
 
     def row(self) -> dict[str, Any]:
         """As printable data."""
-        taken = self.resources
+        taken = self.taken
         return {
-            "name": self.node.name, "kind": self.node.spec.kind,
+            "name": self.node.name, "kind": self.node.spec.kind, "inputs": list(self.sources),
             "i_lanes": self.folding.i_lanes, "o_lanes": self.folding.o_lanes,
             "cycles": self.cycles, "latency": self.latency, "multipliers": self.folding.multipliers,
             "dsps": taken.dsps, "memory_bits": self.folding.memory_bits, "brams": taken.brams,
-            "luts": taken.luts, "ffs": taken.ffs,
+            "luts": taken.luts, "ffs": taken.ffs, "queues": [join.depth for join in self.joins],
         }  # fmt: skip
 
 
@@ -72,18 +73,32 @@ class Plan:
     @property
     def end(self) -> JoinFolding:
         """The registers behind the last layer."""
-        last = self.layers[-1].folding
-        return JoinFolding(last.o, last.o_lanes, last.o_lanes)
+        return end_of(self.layers[-1].folding)
+
+    @property
+    def start(self) -> Port:
+        """What images come as: as the first layer that reads them takes them."""
+        first = self.layers[0].joins[0]
+        return Port(first.shape, first.i_lanes)
 
     @property
     def words_in(self) -> int:
         """Words that an image is."""
-        return _words_in(self.layers[0].node, self.layers[0].folding)
+        return words_in(self.layers)
 
     @property
     def words_out(self) -> int:
         """Words that a result is."""
-        return _words_out(self.layers[-1].node, self.layers[-1].folding)
+        return words_out(self.layers[-1])
+
+    def up_to(self, name: str) -> Plan:
+        """The layer `name` and all that it needs; the cycles are still those of the whole."""
+        wanted, kept = {name}, []
+        for layer in reversed(self.layers):
+            if layer.node.name in wanted:
+                wanted.update(layer.sources)
+                kept.append(layer)
+        return replace(self, layers=tuple(reversed(kept)))
 
     @property
     def images_per_second(self) -> float:
@@ -119,8 +134,7 @@ def plan(
     if fps is not None and not fps > 0:
         raise Refusal(f"fps must be above 0, not {fps!r}")
     budget = Budget(device, reserved)
-    listers = [(node, foldings[node.spec.kind]) for node in qgraph.nodes]
-    choices = [Choice(node, lister(node), budget) for node, lister in listers if lister]
+    choices = choices_of(qgraph, foldings, budget)
     if not choices:
         raise Refusal(f"model '{qgraph.name}' has no layer that needs hardware")
     slowest = choose(choices, cycle_targets(choices)[-1], budget)
@@ -156,42 +170,13 @@ def _meet(name: str, choices: Sequence[Choice], most: Chosen, budget: Budget, cl
 
 
 def assemble(name: str, chosen: Chosen, budget: Budget, clock_mhz: float) -> Plan:
-    """The plan of a choice, timed."""
+    """The plan of a choice, timed, with queues where branches meet."""
+    chosen = with_queues(chosen)
     layers = []
-    for node, join, folding in chosen:
-        interval, latency = _time(folding.timing(), _words_in(node, folding), _words_out(node, folding))
-        taken = join.resources() + folding.resources(budget.device)
-        layers.append(LayerPlan(node, join, folding, taken, interval, latency))
+    for placed in chosen:
+        cycles, latency = timed_alone(placed)
+        taken = placed.resources(budget.device)
+        layers.append(LayerPlan(placed.node, placed.sources, placed.joins, placed.folding, taken, cycles, latency))
     taken = taken_by(chosen, budget.device) + budget.reserved
-    words_in, words_out = _words_in(chosen[0][0], chosen[0][2]), _words_out(chosen[-1][0], chosen[-1][2])
-    interval, latency = _time(_stages(chosen), words_in, words_out)
+    interval, latency = timed(chosen)
     return Plan(name, budget.device, clock_mhz, tuple(layers), taken, interval, latency)
-
-
-def _stages(chosen: Chosen) -> Iterator[Process | Buffer]:
-    for _, join, folding in chosen:
-        yield from join.timing()
-        yield from folding.timing()
-    last = chosen[-1][2]
-    yield from JoinFolding(last.o, last.o_lanes, last.o_lanes).timing()
-
-
-def _time(stages: Iterable[Process | Buffer], words_in: int, words_out: int) -> tuple[int, int]:
-    """The interval between images, and the cycles from the first word in to the last word out of the first."""
-    source, sink = Source(words_in * IMAGES), Sink()
-    timing.run([source.process(), *stages, sink.process()])
-    done = sink.taken[words_out - 1 :: words_out]
-    return interval(done), done[0] - source.taken[0]
-
-
-def interval(done: Sequence[int]) -> int:
-    """The median number of cycles between two neighbors of `done`, the cycles in which images were finished."""
-    return int(statistics.median(after - before for before, after in pairwise(done)))
-
-
-def _words_in(node: QNode, folding: Folding) -> int:
-    return math.prod(node.input_shape) // folding.i_lanes
-
-
-def _words_out(node: QNode, folding: Folding) -> int:
-    return math.prod(node.output_shape) // folding.o_lanes

@@ -12,6 +12,9 @@ from .resources import Device, Resources
 from .stream import lanes
 from .timing import Buffer, Peek, Pop, Process, Put
 
+BLOCK_BITS = 4096
+"""From this many bits on synthesis takes block RAM."""
+
 LATENCY = 2
 """Cycles from a word's coming in to its being offered."""
 
@@ -101,6 +104,6 @@ def depth_for(latency: int, burst: int, period: int) -> int:
 def resources(depth: int, width: int, device: Device) -> Resources:
     """What the queue takes: memory, a register behind it, pointers and the count of credits."""
     pointer = depth.bit_length()
-    if device.family == "ice40":  # which has no LUT memory
+    if device.family == "ice40" or depth * width >= BLOCK_BITS:  # an iCE40 has no LUT memory
         return Resources(luts=8 * pointer, ffs=5 * pointer, brams=device.brams(depth, width))
     return Resources(luts=-(-depth // 16) * width + 8 * pointer, ffs=width + 5 * pointer)

@@ -12,11 +12,10 @@ from ..quant.graph import QNode
 from . import deal, queue
 from .fixed import shape_of
 from .layer import NoMultipliers
-from .max_pool2d import one_a_clock
 from .queue import CreditQueue
 from .resources import Device, Resources
 from .stream import connect, lanes
-from .timing import Buffer, Process
+from .timing import Buffer, Process, one_a_clock
 from .value_by_value import ValueByValue, lane_choices
 
 

@@ -155,6 +155,7 @@ class Graph:
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """The whole model in floating point, on a batch `(n, *input_shape)`."""
+        y = x
         for _, y in self.trace(x):  # noqa: B007 (the last one counts)
             pass
         return y

@@ -65,7 +65,7 @@ def test_a_device_without_multipliers_gets_them_of_luts(qgraph):
     none = Device("none", "ecp5", Resources(luts=24_000, ffs=24_000, dsps=0, brams=56))
     found = plan(qgraph, FOLDINGS, none, 80.0)
     assert found.resources.dsps == 0
-    assert all(layer.resources.dsps == 0 for layer in found.layers)
+    assert all(layer.taken.dsps == 0 for layer in found.layers)
 
 
 def test_prints_as_data(qgraph):

@@ -12,11 +12,11 @@ from ...model.graph import Node, Shape, Weights
 from ..fixed import MULTIPLIER_BITS, Format, multiplier_and_shift, requantize, round_half_up
 from ..graph import QNode
 from .base import Setting
-from .join import Join
+from .merge import Merge
 
 
 @dataclass(frozen=True)
-class Add(Join):
+class Add(Merge):
     """`x_0 ± x_1 ± …`: a sum of products whose weights are what one step of each input is worth.
 
     In integers it is `clamp(round_half_up((Σ weight_j · x_j + offset) · 2^-shift))`. With one input it only brings

@@ -51,7 +51,7 @@ class Op:
     `homogeneous` those with f(s x) = s f(x) for every s > 0; `hands_on` those that give the very values that came, at
     the end of a model maybe with a winner. The format of what `rescales` gives is calibrated, as that of every sum of
     products; inputs in different formats are brought to that one first if they are to be `alike`.
-    The functions of a layer of several inputs (`join.Join`) take as many shapes and arrays.
+    The functions of a layer of several inputs (`merge.Merge`) take as many shapes and arrays.
     """
 
     kind: ClassVar[str]

@@ -12,11 +12,11 @@ from ...errors import Refusal
 from ...model.graph import Shape, Weights
 from ..graph import QNode
 from .base import Op
-from .join import Join
+from .merge import Merge
 
 
 @dataclass(frozen=True)
-class Concatenate(Join):
+class Concatenate(Merge):
     """All inputs along one axis, counted from 0 without the batch, or from -1, the last. Integers are in one format."""
 
     kind: ClassVar[str] = "concatenate"

@@ -10,11 +10,11 @@ import numpy as np
 
 from ...model.graph import Weights
 from ..graph import QNode
-from .join import Join
+from .merge import Merge
 
 
 @dataclass(frozen=True)
-class Maximum(Join):
+class Maximum(Merge):
     """`max(x_0, x_1, …)`. Integers are compared in one format, which they keep."""
 
     kind: ClassVar[str] = "maximum"

@@ -12,11 +12,11 @@ from ...model.graph import Node, Shape, Weights
 from ..fixed import Format, multiplier_and_shift, requantize, round_half_up
 from ..graph import QNode
 from .base import Setting
-from .join import Join
+from .merge import Merge
 
 
 @dataclass(frozen=True)
-class Multiply(Join):
+class Multiply(Merge):
     """`x_0 · x_1`. In integers `clamp(round_half_up(((x_0 - z_0) · (x_1 - z_1) · multiplier + offset) · 2^-shift))`."""
 
     kind: ClassVar[str] = "multiply"

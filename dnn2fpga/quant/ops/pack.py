@@ -13,11 +13,11 @@ from ...model.graph import Node, Shape, Weights
 from ..fixed import Format
 from ..graph import QNode
 from .base import Setting
-from .join import Join
+from .merge import Merge
 
 
 @dataclass(frozen=True)
-class Pack(Join):
+class Pack(Merge):
     """All inputs, flattened, one behind the other. Integers stay as they are, each in its own format."""
 
     kind: ClassVar[str] = "pack"

@@ -8,7 +8,7 @@ import pytest
 from dnn2fpga.flow.engines import Cxxrtl, Pysim, Stalls
 from dnn2fpga.flow.simulate import simulate
 from dnn2fpga.hw import timing
-from dnn2fpga.hw.choose import Budget
+from dnn2fpga.hw.choose import Budget, Placed
 from dnn2fpga.hw.float_dense import FloatDenseFolding, FloatSums
 from dnn2fpga.hw.join import JoinFolding
 from dnn2fpga.hw.pipeline import Pipeline
@@ -38,7 +38,8 @@ def partly_floating(name):
     floating = float_node(node, conv.spec.as_float(), at, fmt)
     pooled = replace(pool, i=floating.o, o=floating.o)
     last = to_integer_node("to_integer", pool.output_shape, pooled.o, rest[0].i)
-    return QGraph("partly", (first, floating, pooled, last, *rest)), integers, builder
+    nodes = (replace(node, inputs=()) for node in (first, floating, pooled, last, *rest))
+    return QGraph("partly", tuple(nodes)), integers, builder
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,10 @@ def test_held_up_by_the_next_layer_its_steps_still_wait_for_their_turn():
     foldings = FloatDenseFolding(sums[0], 6, 1), FloatDenseFolding(sums[1], 1, 1)
     assert foldings[0].least_cycles < foldings[1].least_cycles
     joins = JoinFolding(foldings[0].i, 1, 1), JoinFolding(foldings[1].i, foldings[0].o_lanes, 1)
-    chosen = list(zip(qgraph.nodes, joins, foldings, strict=True))
+    chosen = [
+        Placed(node, node.inputs, (join,), folding)
+        for node, join, folding in zip(qgraph.nodes, joins, foldings, strict=True)
+    ]
     planned = assemble("held up", chosen, Budget(GENERIC, Resources()), 100.0)
     codes = first.i.quantize(builder.samples(8))
     words = codes.reshape(-1, 1)
@@ -74,7 +78,7 @@ def test_held_up_by_the_next_layer_its_steps_still_wait_for_their_turn():
     assert (trace.words.reshape(8, 12) == qgraph.run_integers(codes)).all()
     source, sink = Source(len(words)), Sink()
     ends = planned.end.timing()
-    stages = [stage for layer in planned.layers for part in (layer.join, layer.folding) for stage in part.timing()]
+    stages = [stage for layer in planned.layers for part in (*layer.joins, layer.folding) for stage in part.timing()]
     timing.run([source.process(), *stages, *ends, sink.process()])
     assert source.taken == trace.taken.tolist()
     assert sink.taken == trace.given.tolist()

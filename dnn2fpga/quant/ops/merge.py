@@ -1,4 +1,4 @@
-"""What layers that read several tensors have in common."""
+"""What layers that read several tensors have in common: Keras calls them merging layers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..graph import QNode
 from .base import Op
 
 
-class Join(Op):
+class Merge(Op):
     """A layer of two inputs or more: each of its functions takes as many shapes or arrays."""
 
     integers_only = True

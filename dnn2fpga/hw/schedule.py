@@ -1,0 +1,132 @@
+"""The cycles of a choice of foldings, from its timed twins; and the queues that it needs where branches meet.
+
+Layers, joins, forks and queues are processes of a Kahn network (Kahn 1974): each reads and writes its streams in an
+order of its own, whenever the words come. What such a network gives, and whether it stops, does not depend on when:
+so a queue with which it runs at full speed can fill up, and yet never stop it, whatever pauses come from outside.
+"""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from ..model.graph import INPUT
+from .choose import Chosen, Placed, end_of
+from .layer import ports_of
+from .timing import Buffer, Network, Sink, Source, Tap
+
+IMAGES = 4
+"""Images timed: the first gives the latency, the others the interval."""
+
+BOUNDLESS = 1 << 62
+"""The depth of a queue that is never full."""
+
+REGISTERS = 2
+"""Words that the registers before a layer hold: no more need no queue."""
+
+
+def with_queues(chosen: Chosen) -> Chosen:
+    """The choice, with a queue before each layer that reads several others, where its registers alone would stop one.
+
+    A queue has the depth that it fills when it is boundless and nothing from outside holds the network up.
+    """
+    if all(len(placed.joins) == 1 for placed in chosen):
+        return chosen
+    boundless = [
+        replace(placed, joins=tuple(replace(join, depth=BOUNDLESS) for join in placed.joins))
+        if len(placed.joins) > 1
+        else placed
+        for placed in chosen
+    ]
+    network = _Network(boundless)
+    needed = network.run()
+    return [
+        placed
+        if len(placed.joins) == 1
+        else replace(
+            placed,
+            joins=tuple(
+                replace(join, depth=room if (room := needed[tap]) > REGISTERS else 0)
+                for join, tap in zip(placed.joins, network.queues[placed.node.name], strict=True)
+            ),
+        )
+        for placed in chosen
+    ]
+
+
+def timed(chosen: Chosen) -> tuple[int, int]:
+    """The interval between images, and the cycles from the first word in to the last word out of the first."""
+    network = _Network(chosen)
+    network.run()
+    done = network.sink.taken[network.words_out - 1 :: network.words_out]
+    assert len(done) == IMAGES, "the network stopped"
+    return interval(done), done[0] - network.source.taken[0]
+
+
+def timed_alone(placed: Placed) -> tuple[int, int]:
+    """The same of one layer that nothing holds up."""
+    ports = ports_of(placed.folding)
+    shapes = (arriving.shape for arriving in placed.node.arriving)
+    sources = [Source(math.prod(shape) // port.lanes * IMAGES) for shape, port in zip(shapes, ports, strict=True)]
+    network = Network(sources[0].process())
+    starts = [network.start, *(network.process(source.process()) for source in sources[1:])]
+    sink = Sink()
+    network.process(sink.process(), _layer(network, placed, starts))
+    network.run()
+    words = words_out(placed)
+    done = sink.taken[words - 1 :: words]
+    return interval(done), done[0] - min(source.taken[0] for source in sources)
+
+
+class _Network:
+    """All layers of a choice, timed."""
+
+    def __init__(self, chosen: Chosen) -> None:
+        self.source, self.sink = Source(words_in(chosen) * IMAGES), Sink()
+        self.words_out = words_out(chosen[-1])
+        self.network = network = Network(self.source.process())
+        self.queues: dict[str, list[Tap]] = {}
+        taps = {INPUT: network.start}
+        for placed in chosen:
+            arriving = []
+            self.queues[placed.node.name] = []
+            for source, join in zip(placed.sources, placed.joins, strict=True):
+                tap = taps[source]
+                for stage in join.timing():
+                    tap = network.through(tap, [stage])
+                    if tap.buffer is not None and tap.buffer.room == join.depth:
+                        self.queues[placed.node.name].append(tap)
+                arriving.append(tap)
+            taps[placed.node.name] = _layer(network, placed, arriving)
+        last = network.through(taps[chosen[-1].node.name], end_of(chosen[-1].folding).timing())
+        network.process(self.sink.process(), last)
+
+    def run(self) -> dict[Tap, int]:
+        """The room that each buffer needed."""
+        return self.network.run()
+
+
+def _layer(network: Network, placed: Placed, arriving: Sequence[Tap]) -> Tap:
+    """A layer that reads `arriving`."""
+    stages = iter(placed.folding.timing())
+    if len(arriving) == 1:
+        return network.through(arriving[0], stages)
+    first = next(stages)
+    assert not isinstance(first, Buffer)  # what reads several streams does so by itself
+    return network.through(network.process(first, *arriving), stages)
+
+
+def words_in(chosen: Sequence[Placed]) -> int:
+    """Words that an image is, as the first layer that reads the model's input has it."""
+    return math.prod(chosen[0].node.input_shape) // chosen[0].joins[0].i_lanes
+
+
+def words_out(placed: Placed) -> int:
+    """Words that the output of a layer is."""
+    return math.prod(placed.node.output_shape) // placed.folding.o_lanes
+
+
+def interval(done: Sequence[int]) -> int:
+    """The median number of cycles between two neighbors of `done`, the cycles in which images were finished."""
+    return int(statistics.median(after - before for before, after in pairwise(done)))
