@@ -42,9 +42,9 @@ class Sums:
     i: Shape
     weight: Shape
     o: Shape
-    limits: tuple[int, int] | None = None
     blocks: int = 1
     positions: int = 1
+    limits: tuple[int, int] | None = None
 
     @staticmethod
     def of(node: QNode, blocks: int = 1) -> "Sums":
@@ -52,8 +52,8 @@ class Sums:
         law = constants_of(node)
         return Sums(
             node.arrays["kernel"], law.offset, law.multiplier, law.shift,
-            shape_of(node.i), Shape(node.scalars["weight_bits"], True), shape_of(node.o), law.limits,
-            blocks, math.prod(node.output_shape[:-1]),
+            shape_of(node.i), Shape(node.scalars["weight_bits"], True), shape_of(node.o),
+            blocks, math.prod(node.output_shape[:-1]), law.limits,
         )  # fmt: skip
 
     @cached_property
