@@ -12,6 +12,7 @@ from ...errors import Refusal
 from ...model.graph import Node, Shape, Weights
 from ..graph import QNode
 from .base import Op, Setting
+from .tflite_softmax import softmax
 
 
 @dataclass(frozen=True)
@@ -48,3 +49,7 @@ class Softmax(Op):
     def run(self, node: QNode, x: np.ndarray) -> np.ndarray:
         """In integers."""
         return np.concatenate([x, x.argmax(axis=-1, keepdims=True)], axis=-1)
+
+    def finish(self, node: QNode, q: np.ndarray) -> np.ndarray:
+        """TensorFlow Lite's probabilities, of the logits: the winner is dropped."""
+        return softmax(q[..., :-1], **node.scalars)

@@ -8,15 +8,31 @@ from pathlib import Path
 
 from ...errors import Refusal
 from ..graph import QGraph, QNode
-from . import file, sums
+from . import file, joins, pools, shapes, sums, tables
 from .file import File, Operator
 from .site import SIGNED, Site, Value, format_of, shape_of
 
 INPUT = "/input"
 
 OPERATORS: dict[str, Callable[[Site], list[QNode]]] = {
+    "ADD": joins.add,
+    "AVERAGE_POOL_2D": pools.average_pool_2d,
+    "CONCATENATION": shapes.concatenation,
     "CONV_2D": sums.conv_2d,
+    "DEPTHWISE_CONV_2D": sums.depthwise_conv_2d,
+    "DEQUANTIZE": shapes.dequantize,
     "FULLY_CONNECTED": sums.fully_connected,
+    "LEAKY_RELU": tables.leaky_relu,
+    "LOGISTIC": tables.logistic,
+    "MAX_POOL_2D": pools.max_pool_2d,
+    "MEAN": pools.mean,
+    "MUL": joins.mul,
+    "QUANTIZE": tables.requantize,
+    "RELU": tables.relu,
+    "RELU6": tables.relu6,
+    "RESHAPE": shapes.reshape,
+    "SOFTMAX": shapes.softmax,
+    "TANH": tables.tanh,
 }
 """What makes the layers of each operator: several, one behind the other, or none where nothing is to be done."""
 

@@ -16,7 +16,7 @@ from ..ops.flatten import Flatten
 from ..ops.mac import channel_ranges
 from ..ops.window import Window
 from .multiplier import quantized_multiplier
-from .site import Site
+from .site import Site, window
 
 WEIGHT_BITS = 8
 INT32 = 1 << 31
@@ -26,12 +26,28 @@ def conv_2d(site: Site) -> list[QNode]:
     """A convolution: its kernel is (filters, height, width, channels)."""
     kernel = site.constant(1, "kernel", "INT8")
     filters, height, width, channels = _axes(kernel, 4)
-    if channels != site.arriving().shape[-1]:
-        raise Refusal(f"its kernel takes {channels} of {site.arriving().shape[-1]} channels; groups are not supported")
-    spec = Conv2D(filters, window(site, (height, width)))
-    scales = _scales(site, filters, axis=0)
-    factor = np.float64(site.arriving().fmt.scale) * scales.astype(np.float64) / np.float64(site.o.scale)
-    return [_node(site, spec, kernel.transpose(1, 2, 3, 0).reshape(-1, filters), factor)]
+    groups, rest = divmod(site.arriving().shape[-1], channels)
+    if rest or filters % groups:
+        raise Refusal(f"its kernel {kernel.shape} takes {channels} of {site.arriving().shape[-1]} channels")
+    spec = Conv2D(filters, window(site, (height, width), dilates=True), groups=groups)
+    return [_node(site, spec, kernel.transpose(1, 2, 3, 0).reshape(-1, filters), _factor(site, filters, axis=0))]
+
+
+def depthwise_conv_2d(site: Site) -> list[QNode]:
+    """A convolution of each channel by itself: its kernel is (1, height, width, filters)."""
+    kernel = site.constant(1, "kernel", "INT8")
+    one, height, width, filters = _axes(kernel, 4)
+    channels = site.arriving().shape[-1]
+    if one != 1 or filters % channels:
+        raise Refusal(f"its kernel {kernel.shape} does not go with {channels} channels")
+    spec = Conv2D(filters, window(site, (height, width), dilates=True), groups=channels)
+    return [_node(site, spec, kernel.reshape(-1, filters), _factor(site, filters, axis=3))]
+
+
+def _factor(site: Site, channels: int, axis: int) -> np.ndarray:
+    """What a step of each channel's sum is worth, in steps of the output."""
+    scales = _scales(site, channels, axis).astype(np.float64)
+    return site.arriving().fmt.scale * scales / site.o.scale
 
 
 def fully_connected(site: Site) -> list[QNode]:
@@ -62,11 +78,6 @@ def flattened(site: Site, node: QNode) -> list[QNode]:
     flat = site.node(Flatten(), o=site.arriving().fmt, output_shape=shape)
     flat = replace(flat, name=f"{site.name}_flatten")
     return [flat, replace(node, input_shape=shape, inputs=(flat.name,))]
-
-
-def window(site: Site, kernel: tuple[int, int]) -> Window:
-    """The window of an operator with padding and strides."""
-    return Window(kernel, (site.option("StrideH"), site.option("StrideW")), site.option("Padding").lower())
 
 
 def _node(site: Site, spec: Op, kernel: np.ndarray, factor: np.ndarray) -> QNode:

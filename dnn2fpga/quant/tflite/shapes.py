@@ -1,0 +1,70 @@
+"""Operators that move values, and those at the ends of a network."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ...errors import Refusal
+from ..fixed import Format
+from ..graph import QNode
+from ..ops.concatenate import Concatenate
+from ..ops.flatten import Flatten
+from ..ops.softmax import Softmax
+from ..ops.tflite_softmax import DIFF_BITS
+from .multiplier import quantized_multiplier
+from .site import Site
+
+
+def reshape(site: Site) -> list[QNode]:
+    """The same values over other axes."""
+    site.same_format()
+    shape = site.arriving().shape
+    if site.output_shape == shape:
+        return []
+    if site.output_shape != (math.prod(shape),):
+        raise Refusal(f"{shape} to {site.output_shape} is not supported; reshape to one axis")
+    return [site.node(Flatten())]
+
+
+def concatenation(site: Site) -> list[QNode]:
+    """Tensors behind one another, in one format."""
+    count, axis = len(site.inputs), site.option("Axis")
+    rank = len(site.output.shape)
+    if site.option("FusedActivationFunction") != "NONE":
+        raise Refusal("its fused activation is not supported; put it into a layer of its own")
+    if axis % rank == 0:
+        raise Refusal("axis 0, that of the batch, is not supported; use the channels")
+    for at in range(count):
+        site.same_format(at)
+    if count == 1:
+        return []
+    return [site.node(Concatenate(axis % rank - 1), reads=count)]
+
+
+def softmax(site: Site) -> list[QNode]:
+    """At the end of a network: the hardware gives the logits and the winner, the host the probabilities."""
+    i, (classes, *more) = site.arriving().fmt, site.arriving().shape[::-1]
+    assert isinstance(i, Format)
+    if not site.last or more:
+        raise Refusal("softmax is supported at the end of a network, over one axis")
+    if site.o != Format(8, True, 2.0**-8, -128):
+        raise Refusal("its output must be int8 with scale 1/256 and zero point -128")
+    if classes - 1 > i.maximum:
+        raise Refusal(f"the winner of {classes} classes does not fit into int8; leave softmax out of the model")
+    # `PreprocessSoftmaxScaling` and `CalculateInputRadius` of kernels/internal/quantization_util.cc.
+    factor = min(float(np.float32(site.option("Beta"))) * i.scale * 2.0 ** (31 - DIFF_BITS), 2.0**30 - 1)
+    multiplier, shift = quantized_multiplier(factor)
+    if factor <= 1:
+        raise Refusal(f"its input's scale {i.scale} is too small for softmax")
+    least = -math.floor(((1 << DIFF_BITS) - 1) * 2.0 ** (31 - DIFF_BITS) / 2.0 ** int(shift))
+    scalars = {"multiplier": int(multiplier), "shift": int(shift), "least": least}
+    return [site.node(Softmax(), {}, scalars, o=i, output_shape=(classes + 1,))]
+
+
+def dequantize(site: Site) -> list[QNode]:
+    """At the end: the integers stay as they are."""
+    if not site.last:
+        raise Refusal("not full-int8: what follows it computes in floats")
+    return []
