@@ -1,7 +1,7 @@
 """Fixed-point numbers: formats, and the only place in the software where anything is rounded.
 
 An integer `q` in a format of scale `s` and zero point `z` stands for the real number `(q - z) · s`.
-`hw/requantize.py` is the hardware twin of `requantize`, and through `hw/tflite.py` that of `requantize_tflite`.
+`hw/requantize.py` is the hardware twin of `requantize` and `requantize_bent`.
 """
 
 from __future__ import annotations
@@ -147,15 +147,21 @@ def requantize(acc: np.ndarray, multiplier: np.ndarray, offset: np.ndarray, shif
     return np.clip((acc * multiplier + (offset + half)) >> shift, fmt.minimum, fmt.maximum)
 
 
-def requantize_tflite(
-    acc: np.ndarray, multiplier: np.ndarray, shift: np.ndarray, zero_point: int, low: int, high: int
+def requantize_bent(
+    acc: np.ndarray,
+    multiplier: np.ndarray,
+    offsets: tuple[np.ndarray, np.ndarray],
+    bend: np.ndarray,
+    shift: int,
+    limits: tuple[int, int],
 ) -> np.ndarray:
-    """`clamp(round_half_up(acc · multiplier · 2^(shift - 31)) + zero_point)` to what lies from `low` to `high`, in int64.
+    """The law of `requantize` with two offsets a channel, the second where `acc` is less than `bend`, and its own limits.
 
-    The second law: that of TensorFlow Lite's reference kernels for int8, bias and the input's zero point being in
-    `acc`. Multipliers and shifts are one a channel (last axis).
+    It is what laws that round ties away from 0 come to: TensorFlow Lite's (see docs/tflite.md).
     """
-    return np.clip(multiply_tflite(acc, multiplier, shift) + zero_point, low, high)
+    half = (1 << shift) >> 1
+    offset = np.where(acc >= bend, *offsets)
+    return np.clip((acc * multiplier + (offset + half)) >> shift, *limits)
 
 
 def quantize_tflite(x: np.ndarray, fmt: Format) -> np.ndarray:
@@ -165,17 +171,6 @@ def quantize_tflite(x: np.ndarray, fmt: Format) -> np.ndarray:
     steps = np.clip(steps, -(2.0 ** (fmt.bits + 1)), 2.0 ** (fmt.bits + 1)).astype(np.float64)
     rounded = np.copysign(np.floor(np.abs(steps) + 0.5), steps).astype(np.int64)
     return np.clip(rounded + int(fmt.zero_point), fmt.minimum, fmt.maximum)
-
-
-def multiply_tflite(x: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """`x · multiplier · 2^(shift - 31)`, rounded half up, in int64.
-
-    `MultiplyByQuantizedMultiplier` of TensorFlow Lite (tensorflow/lite/kernels/internal/common.cc), as it is where
-    `TFLITE_SINGLE_ROUNDING` is set, as it is in the packages on PyPI: tests compare with them. For |x| up to 2^31,
-    multipliers from 0 to 2^31 - 1, and shifts from -31 to 30.
-    """
-    total = 31 - np.asarray(shift, np.int64)
-    return (np.asarray(x, np.int64) * multiplier + (1 << (total - 1))) >> total
 
 
 def multiplier_and_shift(ratio: np.ndarray) -> tuple[np.ndarray, int]:

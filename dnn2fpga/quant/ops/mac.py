@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import Refusal
 from ...model.graph import Node, Weights
-from ..fixed import MULTIPLIER_BITS, Format, multiplier_and_shift, requantize, requantize_tflite, round_half_up
+from ..fixed import MULTIPLIER_BITS, Format, multiplier_and_shift, requantize, requantize_bent, round_half_up
 from ..graph import QNode
 from ..weights import norm_corrected, quantized_weights
 from .base import Op, Setting
@@ -130,8 +130,8 @@ def _half_up(node: QNode, acc: np.ndarray) -> np.ndarray:
 
 def _tflite(node: QNode, acc: np.ndarray) -> np.ndarray:
     arrays, scalars = node.arrays, node.scalars
-    limits = scalars["zero_point"], scalars["low"], scalars["high"]
-    return requantize_tflite(acc + arrays["offset"], arrays["multiplier"], arrays["shift"], *limits)
+    offsets, limits = (arrays["offset"], arrays["offset_below"]), (scalars["low"], scalars["high"])
+    return requantize_bent(acc, arrays["multiplier"], offsets, arrays["bend"], scalars["shift"], limits)
 
 
 REQUANTIZED = {"half_up": _half_up, "tflite": _tflite}

@@ -52,4 +52,4 @@ class Softmax(Op):
 
     def finish(self, node: QNode, q: np.ndarray) -> np.ndarray:
         """TensorFlow Lite's probabilities, of the logits: the winner is dropped."""
-        return softmax(q[..., :-1], **node.scalars)
+        return softmax(q[..., :-1], node.i.scale)

@@ -17,9 +17,9 @@ from .site import Site
 def behind(site: Site, node: QNode) -> list[QNode]:
     """`node`, and a table behind it where the fused activation limits more than the format does."""
     limits = site.limits()
-    if (limits["low"], limits["high"]) == (site.o.minimum, site.o.maximum):
+    if limits == (site.o.minimum, site.o.maximum):
         return [node]
-    table = np.clip(entries(site.o.signed), limits["low"], limits["high"])
+    table = np.clip(entries(site.o.signed), *limits)
     return [node, _following(node, "limits", Lookup(), node.output_shape, {"table": table})]
 
 

@@ -9,10 +9,9 @@ from ..fixed import MULTIPLIER_BITS, Format
 from ..graph import QNode
 from ..ops.add import Add
 from ..ops.multiply import Multiply
-from ..thresholds import Line, Rising
 from . import pairs
 from .behind import behind
-from .multiplier import quantized_multiplier
+from .laws import arrays_of, line_of, multiply
 from .site import Site
 
 
@@ -33,21 +32,20 @@ def add(site: Site) -> list[QNode]:
 def mul(site: Site) -> list[QNode]:
     """The product of both, less their zero points, requantized (`MulElementwise` of reference/mul.h)."""
     i, j, o = _formats(site)
-    multiplier, shift = (int(value) for value in quantized_multiplier(pairs.product_factor(i, j, o)))
-    half_and_zero = (1 << (30 - shift)) + (int(o.zero_point) << (31 - shift))
-    exact = Line(np.array([multiplier], object), np.array([half_and_zero], object), 31 - shift)
+    factor = pairs.product_factor(i, j, o)
     ends = [
         (x - int(i.zero_point)) * (y - int(j.zero_point))
         for x in (i.minimum, i.maximum)
         for y in (j.minimum, j.maximum)
     ]
-    steps = np.arange(o.minimum + 1, o.maximum + 1)
-    line = Rising(np.array([min(ends)]), np.array([max(ends)]), steps, exact.thresholds(steps), exact).line()
-    if line is None:
-        raise Refusal("its scales are too far apart; convert it with another data set")
-    shift = int(line.shift)
-    arrays = {"multiplier": line.multiplier, "offset": line.addend - ((1 << shift) >> 1)}
-    scalars = {"shift": shift, "zero_0": int(i.zero_point), "zero_1": int(j.zero_point)}
+
+    def law(products: np.ndarray) -> np.ndarray:
+        return multiply(products, factor) + int(o.zero_point)
+
+    sums = np.array([min(ends)]), np.array([max(ends)])
+    line = line_of(law, sums, np.array([factor]), o.minimum, (o.minimum, o.maximum))
+    arrays = {name: array for name, array in arrays_of(line).items() if name in ("multiplier", "offset")}
+    scalars = {"shift": line.shift, "zero_0": int(i.zero_point), "zero_1": int(j.zero_point)}
     return behind(site, site.node(Multiply(), arrays, scalars, reads=2))
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..fixed import Format, multiply_tflite
-from .multiplier import quantized_multiplier
+from ..fixed import Format
+from .laws import multiply
 
 LEFT = 20
 """Bits by which ADD shifts its inputs, so as not to lose by rounding twice."""
@@ -23,11 +23,10 @@ def add(x: np.ndarray, y: np.ndarray, i: Format, j: Format, o: Format) -> np.nda
     """
     twice = 2.0 * max(i.scale, j.scale)
     raw = sum(
-        multiply_tflite((value - int(fmt.zero_point)) << LEFT, *quantized_multiplier(fmt.scale / twice))
+        multiply((value - int(fmt.zero_point)) << LEFT, fmt.scale / twice)
         for value, fmt in ((x, i), (y, j))
     )
-    factor = quantized_multiplier(twice / (2.0**LEFT * o.scale))
-    return multiply_tflite(np.asarray(raw), *factor) + int(o.zero_point)
+    return multiply(np.asarray(raw), twice / (2.0**LEFT * o.scale)) + int(o.zero_point)
 
 
 def product_factor(i: Format, j: Format, o: Format) -> float:

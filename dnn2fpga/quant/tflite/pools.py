@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 import numpy as np
 
@@ -12,8 +14,9 @@ from ..graph import QNode
 from ..ops.average_pool2d import AveragePool2D
 from ..ops.max_pool2d import MaxPool2D
 from ..ops.window import Window
-from ..thresholds import Line, Rising
+from ..thresholds import Line
 from .behind import behind, flattened_to
+from .laws import arrays_of, line_of, multiply_quantized
 from .multiplier import quantized_multiplier
 from .site import Site, window
 
@@ -46,15 +49,12 @@ def mean(site: Site) -> list[QNode]:
     i, o, count = site.arriving().fmt, site.o, height * width
     multiplier, shift = (int(value) for value in quantized_multiplier(i.scale / o.scale))
     more = min(count.bit_length() - 1, 32, 31 + shift)
-    multiplier, shift = (multiplier << more) // count, shift - more
-    half_and_zero = (1 << (30 - shift)) + (int(o.zero_point) << (31 - shift))
-    exact = Line(
-        np.array([multiplier], object), np.array([half_and_zero - int(i.zero_point) * count * multiplier], object),
-        31 - shift,
-    )  # fmt: skip
-    steps = np.arange(o.minimum + 1, o.maximum + 1)
-    least, greatest = np.array([count * i.minimum]), np.array([count * i.maximum])
-    line = _found(Rising(least, greatest, steps, exact.thresholds(steps), exact))
+    factor = (multiplier << more) // count, shift - more
+
+    def law(sums: np.ndarray) -> np.ndarray:
+        return multiply_quantized(sums - int(i.zero_point) * count, *factor) + int(o.zero_point)
+
+    line = _straight(law, np.array([count]), i, o, np.array([i.scale / o.scale / count]))
     spec = AveragePool2D(Window((height, width)))
     node = _node(site, spec, line, np.zeros(1, np.int64), (1, 1, channels))
     return flattened_to(site, node, site.output_shape)
@@ -70,23 +70,25 @@ def _image(site: Site) -> Shape:
 
 
 def _means(counts: np.ndarray, fmt: Format) -> Line:
-    """The mean of as many integers as each of `counts`, ties away from 0, as a line."""
-    steps, count = np.arange(fmt.minimum + 1, fmt.maximum + 1), counts[:, np.newaxis]
-    above, below = count * steps - count // 2, count // 2 - count * (1 - steps) + 1
-    slope = Line((1 << 50) // counts.astype(object), np.zeros(len(counts), object), 50)
-    thresholds = np.where(steps > 0, above, below)
-    return _found(Rising(counts * fmt.minimum, counts * fmt.maximum, steps, thresholds, slope))
+    """The mean of as many integers as each of `counts`, ties away from 0."""
+    count = counts[:, np.newaxis]
+
+    def law(sums: np.ndarray) -> np.ndarray:
+        return np.where(sums > 0, (sums + count // 2) // count, -((count // 2 - sums) // count))
+
+    return _straight(law, counts, fmt, fmt, 1 / counts)
 
 
-def _found(rising: Rising) -> Line:
-    line = rising.line()
-    if line is None:
-        raise Refusal("its windows are too large for its mean to be exact; pool in two steps")
-    return line
+def _straight(
+    law: Callable[[np.ndarray], np.ndarray], counts: np.ndarray, i: Format, o: Format, slope: np.ndarray
+) -> Line:
+    """A law of sums of as many integers as each of `counts`, as a line without a bend."""
+    limits = o.minimum, o.maximum
+    return line_of(law, (counts * i.minimum, counts * i.maximum), slope, o.minimum, limits)
 
 
 def _node(site: Site, spec: AveragePool2D, line: Line, which: np.ndarray, shape: Shape | None = None) -> QNode:
     """The layer whose constants are those of `line`, at each position those of channel `which`."""
-    shift = int(line.shift)
-    arrays = {"multiplier": line.multiplier[which], "offset": (line.addend - ((1 << shift) >> 1))[which]}
-    return site.node(spec, arrays, {"shift": shift}, output_shape=shape)
+    arrays = arrays_of(line)
+    arrays = {name: arrays[name][which] for name in ("multiplier", "offset")}
+    return site.node(spec, arrays, {"shift": line.shift}, output_shape=shape)

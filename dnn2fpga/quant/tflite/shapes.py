@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from ...errors import Refusal
 from ..fixed import Format
 from ..graph import QNode
 from ..ops.concatenate import Concatenate
 from ..ops.flatten import Flatten
 from ..ops.softmax import Softmax
-from ..ops.tflite_softmax import DIFF_BITS
-from .multiplier import quantized_multiplier
 from .site import Site
 
 
@@ -53,14 +49,9 @@ def softmax(site: Site) -> list[QNode]:
         raise Refusal("its output must be int8 with scale 1/256 and zero point -128")
     if classes - 1 > i.maximum:
         raise Refusal(f"the winner of {classes} classes does not fit into int8; leave softmax out of the model")
-    # `PreprocessSoftmaxScaling` and `CalculateInputRadius` of kernels/internal/quantization_util.cc.
-    factor = min(float(np.float32(site.option("Beta"))) * i.scale * 2.0 ** (31 - DIFF_BITS), 2.0**30 - 1)
-    multiplier, shift = quantized_multiplier(factor)
-    if factor <= 1:
-        raise Refusal(f"its input's scale {i.scale} is too small for softmax")
-    least = -math.floor(((1 << DIFF_BITS) - 1) * 2.0 ** (31 - DIFF_BITS) / 2.0 ** int(shift))
-    scalars = {"multiplier": int(multiplier), "shift": int(shift), "least": least}
-    return [site.node(Softmax(), {}, scalars, o=i, output_shape=(classes + 1,))]
+    if site.option("Beta") != 1:
+        raise Refusal(f"its beta {site.option('Beta')} is not supported; use 1")
+    return [site.node(Softmax(), o=i, output_shape=(classes + 1,))]
 
 
 def dequantize(site: Site) -> list[QNode]:

@@ -121,10 +121,9 @@ class Site:
         if self.o != self.arriving(at).fmt:
             raise Refusal("scale and zero point of its output differ from those of its input; they must be the same")
 
-    def limits(self) -> dict[str, int]:
-        """The output's zero point, and the least and greatest integer that the fused activation lets pass."""
-        low, high = activation_limits(self.option("FusedActivationFunction"), self.o)
-        return {"zero_point": int(self.o.zero_point), "low": low, "high": high}
+    def limits(self) -> tuple[int, int]:
+        """The least and greatest integer that the fused activation lets pass."""
+        return activation_limits(self.option("FusedActivationFunction"), self.o)
 
 
 def window(site: Site, kernel: tuple[int, int], *, dilates: bool = False) -> Window:

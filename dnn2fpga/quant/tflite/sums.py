@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -15,8 +16,10 @@ from ..ops.dense import Dense
 from ..ops.flatten import Flatten
 from ..ops.mac import channel_ranges
 from ..ops.window import Window
-from .multiplier import quantized_multiplier
+from .laws import arrays_of, line_of, multiply, multiply_float
 from .site import Site, window
+
+Multiply = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 WEIGHT_BITS = 8
 INT32 = 1 << 31
@@ -57,19 +60,11 @@ def fully_connected(site: Site) -> list[QNode]:
     shape = site.arriving().shape
     if site.option("WeightsFormat"):
         raise Refusal("its shuffled weights are not supported; convert with the default format")
-    factor = _dense_factor(site, _scales(site, units, axis=0))
+    factor = _factor(site, units, axis=0)
     if site.option("KeepNumDims") and len(shape) > 1:
-        return [_node(site, Conv2D(units, Window((1, 1))), kernel.T, factor)]
-    dense = _node(site, Dense(units), kernel.T, factor)
+        return [_node(site, Conv2D(units, Window((1, 1))), kernel.T, factor, multiply_float)]
+    dense = _node(site, Dense(units), kernel.T, factor, multiply_float)
     return flattened(site, dense) if len(shape) > 1 else [dense]
-
-
-def _dense_factor(site: Site, scales: np.ndarray) -> np.ndarray:
-    """Of one scale the product with the input's is taken in float32, of several in float64."""
-    i, o = site.arriving().fmt.scale, np.float64(site.o.scale)
-    if len(site.tensor(1).scales) == 1:
-        return (np.float32(i) * scales).astype(np.float64) / o
-    return np.float64(i) * scales.astype(np.float64) / o
 
 
 def flattened(site: Site, node: QNode) -> list[QNode]:
@@ -80,22 +75,27 @@ def flattened(site: Site, node: QNode) -> list[QNode]:
     return [flat, replace(node, input_shape=shape, inputs=(flat.name,))]
 
 
-def _node(site: Site, spec: Op, kernel: np.ndarray, factor: np.ndarray) -> QNode:
+def _node(site: Site, spec: Op, kernel: np.ndarray, factor: np.ndarray, multiply: Multiply = multiply) -> QNode:
     """The layer of `kernel` (k, channels), `factor` the real worth of a step of its sums in steps of its output.
 
     Bias and the input's zero point are added to the sum before it is multiplied.
     """
-    i, channels = site.arriving().fmt, kernel.shape[1]
+    i, channels, limits = site.arriving().fmt, kernel.shape[1], site.limits()
     kernel = kernel.astype(np.int64)
-    bias = _bias(site, channels)
-    multiplier, shift = quantized_multiplier(factor)
-    offset = bias - int(i.zero_point) * kernel.sum(axis=0)
-    for extreme in channel_ranges(kernel, i.minimum, i.maximum):
-        reach = (extreme + offset) << np.maximum(shift, 0)
-        if not ((reach >= -INT32) & (reach < INT32)).all():
+    offset = _bias(site, channels) - int(i.zero_point) * kernel.sum(axis=0)
+    sums = channel_ranges(kernel, i.minimum, i.maximum)
+    for extreme in sums:
+        reach = (extreme + offset) * np.maximum(2.0 * factor, 1)
+        if not (np.abs(reach) < INT32).all():
             raise Refusal("its sums may overflow 32 bits, where TensorFlow Lite leaves the result open")
-    arrays = {"kernel": kernel, "offset": offset, "multiplier": multiplier, "shift": shift}
-    return site.node(spec, arrays, {**site.limits(), "weight_bits": WEIGHT_BITS})
+
+    def law(x: np.ndarray) -> np.ndarray:
+        return multiply(x + offset[:, np.newaxis], factor[:, np.newaxis]) + zero
+
+    zero = int(site.o.zero_point)
+    line = line_of(law, sums, factor, zero, limits)
+    scalars = {"shift": line.shift, "low": limits[0], "high": limits[1], "weight_bits": WEIGHT_BITS}
+    return site.node(spec, {"kernel": kernel, **arrays_of(line)}, scalars)
 
 
 def _bias(site: Site, channels: int) -> np.ndarray:

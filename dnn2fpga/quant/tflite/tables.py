@@ -8,11 +8,11 @@ from collections.abc import Callable
 import numpy as np
 
 from ...errors import Refusal
-from ..fixed import Format, multiply_tflite
+from ..fixed import Format
 from ..graph import QNode
 from ..ops.lookup import Lookup
 from .behind import entries
-from .multiplier import quantized_multiplier
+from .laws import multiply
 from .site import Site, activation_limits
 
 
@@ -43,8 +43,8 @@ def leaky_relu(site: Site) -> list[QNode]:
     x = entries(i.signed) - int(i.zero_point)
     # The product of scale and alpha is one of floats, its quotient too.
     below = np.float32(i.scale) * np.float32(alpha) / np.float32(o.scale)
-    identity = multiply_tflite(x, *quantized_multiplier(np.float32(i.scale) / np.float32(o.scale)))
-    scaled = multiply_tflite(x, *quantized_multiplier(below))
+    identity = multiply(x, np.float32(i.scale) / np.float32(o.scale))
+    scaled = multiply(x, below)
     return _table(site, np.where(x >= 0, identity, scaled) + int(o.zero_point))
 
 
@@ -67,7 +67,7 @@ def _formats(site: Site) -> tuple[Format, Format]:
 def _rescaled(x: np.ndarray, i: Format, o: Format) -> np.ndarray:
     # The quotient of two scales is one of floats.
     factor = np.float32(i.scale) / np.float32(o.scale)
-    return multiply_tflite(x - int(i.zero_point), *quantized_multiplier(factor)) + int(o.zero_point)
+    return multiply(x - int(i.zero_point), factor) + int(o.zero_point)
 
 
 def _limited(site: Site, activation: str) -> list[QNode]:
