@@ -12,16 +12,16 @@ from amaranth.lib.wiring import In, Out
 
 from ..quant.graph import QNode
 from . import deal, queue
+from .bent import constants_of
 from .deal import Deal
 from .fixed import shape_of
 from .mac import MacArray, Products
 from .products import products_of
 from .queue import CreditQueue
-from .requantize import Requantize, Rescale
+from .requantize import Bent, Requantize, Rescale
 from .resources import Device, Resources, adder, register
 from .steps import Steps
 from .stream import lanes
-from .tflite import constants_of
 from .timing import Buffer, Peek, Pop, Process, Put
 
 
@@ -45,6 +45,7 @@ class Sums:
     blocks: int = 1
     positions: int = 1
     limits: tuple[int, int] | None = None
+    bent: Bent | None = None
 
     @staticmethod
     def of(node: QNode, blocks: int = 1) -> "Sums":
@@ -53,7 +54,7 @@ class Sums:
         return Sums(
             node.arrays["kernel"], law.offset, law.multiplier, law.shift,
             shape_of(node.i), Shape(node.scalars["weight_bits"], True), shape_of(node.o),
-            blocks, math.prod(node.output_shape[:-1]), law.limits,
+            blocks, math.prod(node.output_shape[:-1]), law.limits, law.bent,
         )  # fmt: skip
 
     @cached_property
@@ -66,7 +67,8 @@ class Sums:
         """What follows the sum: a constant that it lacks is one more offset."""
         correction = np.resize(self.products.correction, self.offset.shape)
         offset = self.offset + correction * self.multiplier
-        return Rescale(offset, self.multiplier, self.shift, self.products.total, self.o, self.limits)
+        bent = self.bent and Bent(self.bent.offset + correction * self.multiplier, self.bent.bend - correction)
+        return Rescale(offset, self.multiplier, self.shift, self.products.total, self.o, self.limits, bent)
 
     @cached_property
     def weightless(self) -> bool:
