@@ -20,7 +20,7 @@ import numpy as np
 
 from .design import Design
 from .errors import Refusal, Shortfall
-from .kinds import KINDS, SPECS
+from .kinds import KINDS, LOWERED, SPECS
 from .model import description as _float_description
 from .model import keras as _keras
 from .model.folder import kind_of_description as _kind_of_description
@@ -30,6 +30,7 @@ from .quant.graph import QGraph
 from .quant.optimizer import Optimizer
 from .quant.quantize import quantize_graph as _quantize_graph
 from .quant.scheme import LayerBits, Scheme
+from .quant.tflite import from_tflite
 
 __all__ = [
     "Design",
@@ -41,6 +42,7 @@ __all__ = [
     "Scheme",
     "Shortfall",
     "from_keras",
+    "from_tflite",
     "load",
     "quantize",
     "save",
@@ -49,7 +51,7 @@ __all__ = [
 
 def from_keras(source: Any) -> Graph:
     """Read a `.keras` or `.h5` file, or a live `keras.Model`. Raises `Refusal` on what is not supported."""
-    return _keras.from_keras(source, KINDS)
+    return _keras.from_keras(source, KINDS, LOWERED)
 
 
 def quantize(graph: Graph, samples: np.ndarray, bits: int = 8, **scheme: Any) -> QGraph:

@@ -9,18 +9,24 @@ from .dataset import Samples, read_samples
 from .design import Design
 from .errors import Refusal
 from .flow.engines import ENGINES, Engine, Stalls, default_engine
-from .kinds import KINDS, SPECS
+from .kinds import KINDS, LOWERED, SPECS
 from .model import description as float_description
 from .model.folder import kind_of_description
 from .model.graph import Graph
 from .model.keras import from_keras
 from .quant import description as integer_description
+from .quant.tflite import from_tflite
 from .show import Show
 
 
 def design(options: Namespace) -> Design:
     """The design that the options ask for, planned: all that can be refused is refused here."""
     path: Path = options.model
+    if path.is_file() and path.suffix == ".tflite":
+        qgraph = from_tflite(path)
+        asked = Design(qgraph, board=options.board, fps=options.fps)
+        _ = asked.plan
+        return asked
     if path.is_file() or (path.is_dir() and kind_of_description(path) == "float"):
         raise Refusal(f"{path} is not an integer model: run dnn2fpga quantize first")
     asked = Design(integer_description.load(path, SPECS), board=options.board, fps=options.fps)
@@ -35,7 +41,7 @@ def float_model(path: Path, show: Show) -> Graph:
             raise Refusal(f"{path} holds an integer model; quantize takes a float one")
         return float_description.load(path, SPECS)
     with show.steps("reading the Keras model"):
-        return from_keras(path, KINDS)
+        return from_keras(path, KINDS, LOWERED)
 
 
 def samples(options: Namespace) -> Samples:

@@ -102,9 +102,7 @@ def choose(choices: Sequence[Choice], cycles: int, budget: Budget) -> tuple[Chos
     The result need not fit the budget.
     """
     chosen: Chosen = []
-    lanes: dict[
-        str, int
-    ] = {}  # values a word of each tensor; the model's input as its first reader wants
+    lanes: dict[str, int] = {}  # values a word of each tensor; the model's input as its first reader wants
     for choice in choices:
         best, best_cost = None, float("inf")
         for folding, taken in choice.foldings:

@@ -43,7 +43,7 @@ class Conv2DFolding:
     @property
     def i_lanes(self) -> int:
         """The channels of a pixel that are worked on at once."""
-        return self.placement.shape[2] // self.folding.turns
+        return self.placement.shape[2] // self.folding.rounds
 
     @property
     def o_lanes(self) -> int:
@@ -54,7 +54,7 @@ class Conv2DFolding:
     def least_cycles(self) -> int:
         """One step a clock; or one place of the padded image a clock."""
         height, width = self.placement.padded
-        return max(self.folding.least_cycles, height * width * self.folding.turns)
+        return max(self.folding.least_cycles, height * width * self.folding.rounds)
 
     @property
     def multipliers(self) -> int:
@@ -64,7 +64,7 @@ class Conv2DFolding:
     @property
     def memory_bits(self) -> int:
         """Bits of weights and of the window's memories."""
-        return self.folding.memory_bits + window.memory_bits(self.placement, self.i.width, self.folding.turns)
+        return self.folding.memory_bits + window.memory_bits(self.placement, self.i.width, self.folding.rounds)
 
     def resources(self, device: Device) -> Resources:
         """What it takes of a chip, estimated."""
@@ -72,12 +72,12 @@ class Conv2DFolding:
         held = register(folding.words * folding.i_lanes * self.i.width)
         if folding.words > 1:  # the window moves on, part by part
             held += Resources(luts=held.ffs)
-        taken = window.resources(self.placement, self.i.width, device, folding.turns)
+        taken = window.resources(self.placement, self.i.width, device, folding.rounds)
         return taken + held + folding.resources(device)
 
     def timing(self) -> Iterator[Process | Buffer]:
         """Its timed twin."""
-        yield window.timing(self.placement, self.folding.turns)
+        yield window.timing(self.placement, self.folding.rounds)
         yield Narrow.timing(self.folding.words)
         yield from self.folding.timing()
 
@@ -120,7 +120,7 @@ class Conv2D(wiring.Component):
         m = Module()
         placement, folding = self.folding.placement, self.folding.folding
         lanes_in = folding.words * folding.i_lanes
-        m.submodules.window = sliding = SlidingWindow(folding.i, placement, self.folding.pad, folding.turns)
+        m.submodules.window = sliding = SlidingWindow(folding.i, placement, self.folding.pad, folding.rounds)
         m.submodules.parts = parts = Narrow(folding.i, lanes_in, folding.words)
         m.submodules.sums = sums = folding.build()
         connect(m, wiring.flipped(self.i), sliding.i)
@@ -140,7 +140,9 @@ class Conv2D(wiring.Component):
         """
         folding = self.folding.folding
         k, inputs, blocks = folding.sums.kernel.shape[0], folding.inputs, folding.parallel
-        own = len(values) // blocks // (self.folding.placement.window.kernel[0] * self.folding.placement.window.kernel[1])
+        own = (
+            len(values) // blocks // (self.folding.placement.window.kernel[0] * self.folding.placement.window.kernel[1])
+        )
         zero = C(0, folding.i)
         return [
             values[at // own * own * blocks + block * own + at % own] if at < k else zero

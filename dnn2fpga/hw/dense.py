@@ -81,8 +81,8 @@ class DenseFolding(Steps):
     """How `sums` are folded: `outputs × inputs` terms a step, `inputs` values a word in, `outputs` a word out.
 
     Of several blocks `parallel` are worked on at once, each of `inputs` values a word in, the first block's first;
-    their `outputs` then are all that they have. Of the multipliers, if it takes such, `soft` of the array's are made of LUTs, and so are the requantizer's unless
-    `rescale_dsp`.
+    their `outputs` then are all that they have. Of the multipliers, if it takes such, `soft` of the array's are made
+    of LUTs, and so are the requantizer's unless `rescale_dsp`.
     """
 
     sums: Sums
@@ -111,7 +111,7 @@ class DenseFolding(Steps):
     @property
     def rows(self) -> int:
         """Rows of weights."""
-        return 1 if self.sums.weightless else self.turns * self.steps
+        return 1 if self.sums.weightless else self.rounds * self.steps
 
     @property
     def latency(self) -> int:
@@ -311,5 +311,5 @@ class Dense(wiring.Component):
         k, channels = folding.sums.kernel.shape
         kernel = np.zeros((folding.words * folding.inputs, channels), np.int64)
         kernel[:k] = folding.sums.products.stored
-        grid = kernel.reshape(folding.words, folding.inputs, folding.turns, folding.groups, folding.outputs)
+        grid = kernel.reshape(folding.words, folding.inputs, folding.rounds, folding.groups, folding.outputs)
         return grid.transpose(2, 0, 3, 4, 1).reshape(folding.rows, -1).tolist()

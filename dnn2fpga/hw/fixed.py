@@ -33,9 +33,3 @@ def shape_for(low: int, high: int) -> Shape:
 def product_shape(a: Shape, b: Shape) -> Shape:
     """The shape of an exact product: as wide as both operands, signed if either is."""
     return Shape(a.width + b.width, a.signed or b.signed)
-
-
-def common(*shapes: Shape) -> Shape:
-    """The narrowest shape that holds every value of all `shapes`."""
-    signed_ = any(shape.signed for shape in shapes)
-    return Shape(max(shape.width + (signed_ and not shape.signed) for shape in shapes), signed_)

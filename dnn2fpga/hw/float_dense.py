@@ -27,7 +27,8 @@ class FloatSums:
     """What a folded layer computes: `kernel` (k, channels) and `bias` (channels), ordered codes of finite floats.
 
     `i` and `o` are the formats of its inputs and outputs, which differ in nothing but their sign. The order of all
-    additions is that of `quant.ops.float_mac`. A tensor has that many `positions`. Raises `ValueError` on a weight that is no number.
+    additions is that of `quant.ops.float_mac`. A tensor has that many `positions`. Raises
+    `ValueError` on a weight that is no number.
     """
 
     kernel: np.ndarray

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from . import deal
 from .deal import Deal
-from .fixed import common, maximum, minimum, product_shape, shape_for
+from .fixed import maximum, minimum, product_shape, shape_for
 from .mac import multiplier_resources
 from .primitives.multiplier import Multiplier
 from .resources import Device, Resources, adder, register
@@ -68,7 +68,8 @@ class Rescale:
     @cached_property
     def addend_shape(self) -> Shape:
         """A shape that holds every addend."""
-        return common(self.scaling.addend_shape, self.scaling_below.addend_shape)
+        shapes = self.scaling.addend_shape, self.scaling_below.addend_shape
+        return shape_for(min(map(minimum, shapes)), max(map(maximum, shapes)))
 
     @cached_property
     def scaled(self) -> "Shifted | Multiplied":
@@ -226,11 +227,10 @@ class Requantize(wiring.Component):
             clamped = Signal(rescale.o, name=f"clamped{lane}", reset_less=True)
             m.d.sync += [
                 result.eq(product + addend[lane]),
-                clamped.eq(_clamp(result.shift_right(rescale.scaling.shift), *rescale.bounds)),
+                clamped.eq(clamp_between(result.shift_right(rescale.scaling.shift), *rescale.bounds)),
             ]
             m.d.comb += self.o[lane].eq(clamped)
         return m
-
 
     def _bent_addends(self, m: Module, announced: Signal, product_at: int) -> list[Value]:
         """Which addend each lane's sum wants: that is known when the sum comes, and waits for the product."""
@@ -250,8 +250,13 @@ class Requantize(wiring.Component):
         return chosen
 
 
-def _clamp(value: Value, low: int, high: int) -> Value:
-    """The nearest integer from `low` to `high`; a comparison only where it can be beyond."""
+def clamp(value: Value, shape: Shape) -> Value:
+    """The nearest integer of a shape; a comparison only where it can be beyond."""
+    return clamp_between(value, minimum(shape), maximum(shape))
+
+
+def clamp_between(value: Value, low: int, high: int) -> Value:
+    """The nearest integer from `low` to `high`, in the same way."""
     held = value.shape()
     if maximum(held) > high:
         value = Mux(value > high, high, value)

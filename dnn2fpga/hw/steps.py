@@ -42,7 +42,9 @@ class Steps:
         if self.outputs < 1 or together % self.outputs:
             raise ValueError(f"outputs must divide {together} channels, not be {self.outputs!r}")
         if self.parallel > 1 and self.outputs != together:
-            raise ValueError(f"outputs must be {together}, all channels of {self.parallel} blocks, not {self.outputs!r}")
+            raise ValueError(
+                f"outputs must be {together}, all channels of {self.parallel} blocks, not {self.outputs!r}"
+            )
 
     @property
     def words(self) -> int:
@@ -50,19 +52,19 @@ class Steps:
         return -(-self.sums.kernel.shape[0] // self.inputs)
 
     @property
-    def turns(self) -> int:
+    def rounds(self) -> int:
         """Results of one position."""
         return self.sums.blocks // self.parallel
 
     @property
     def results(self) -> int:
         """Results of a tensor."""
-        return self.sums.positions * self.turns
+        return self.sums.positions * self.rounds
 
     @property
     def groups(self) -> int:
         """Groups of outputs, and steps that each word coming in takes."""
-        return self.sums.kernel.shape[1] // self.turns // self.outputs
+        return self.sums.kernel.shape[1] // self.rounds // self.outputs
 
     @property
     def steps(self) -> int:

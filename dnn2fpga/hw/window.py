@@ -74,15 +74,13 @@ class SlidingWindow(wiring.Component):
         before = columns.as_value()[len(column) :]
         if self.turns > 1 and reach > 1:
             block = column_bits(placement, self.shape.width, self.turns) >= BLOCK_BITS
-            before = _history(
-                m, "columns", column, reach - 1, (turn, next_turn, self.turns), advance, block=block
-            )
+            before = _history(m, "columns", column, reach - 1, (turn, next_turn, self.turns), advance, block=block)
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(advance):
             m.d.sync += [columns.as_value().eq(Cat(before, column)), self.o.valid.eq(window_x & window_y)]
-        rows = (columns[kx * tap_x].word_select(ky, len(pixel)) for ky in range(kernel_y) for kx in range(kernel_x))
-        m.d.comb += self.o.payload.as_value().eq(Cat(*rows))
+        values = (columns[kx * tap_x].word_select(ky, len(pixel)) for ky in range(kernel_y) for kx in range(kernel_x))
+        m.d.comb += self.o.payload.as_value().eq(Cat(*values))
         return m
 
 

@@ -7,12 +7,13 @@ Each rounding has a straight-through gradient: backward, it is not there, and wh
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..model.graph import Graph, Node, Values
+from ..model.graph import INPUT, Graph, Node, Values
 from .fixed import Format
 from .floating import FloatFormat
 from .graph import QNode
@@ -42,12 +43,18 @@ class FakeFormat:
 
     def __init__(self, keras: Any, fmt: Format, *, learned: bool) -> None:
         self._ops, self._fmt = keras.ops, fmt
-        self._growth = keras.Variable(0.0) if learned else None
+        self._growth, self._own = keras.Variable(0.0) if learned else None, True
+
+    def on_its_scale(self, fmt: Format) -> FakeFormat:
+        """A format of the same scale, which stays the same: it is trained here, and not there."""
+        other = copy(self)
+        other._fmt, other._own = fmt, False
+        return other
 
     @property
     def variables(self) -> list[Any]:
         """What is trained."""
-        return [] if self._growth is None else [self._growth]
+        return [self._growth] if self._own and self._growth is not None else []
 
     def _scale(self) -> Any:
         scale = np.float32(self._fmt.scale)
@@ -150,10 +157,14 @@ class FakeKernel:
 
 
 class _Step:
-    """One layer of the integer model: the float layer that it stands for, if any, and the rounding of what it gives."""
+    """One layer of the integer model: the float layer that it stands for, if any, and the rounding of what it gives.
+
+    `arriving` is the format to which what comes in was last rounded.
+    """
 
     def __init__(
-        self, keras: Any, q: QNode, node: Node | None, kernel: FakeKernel | None, *, learned: bool
+        self, keras: Any, q: QNode, node: Node | None, kernel: FakeKernel | None, arriving: FakeFormat | None, *,
+        learned: bool,
     ) -> None:  # fmt: skip
         self._ops, self.node, self.kernel = keras.ops, node, kernel
         floats = {} if node is None else node.weights
@@ -165,7 +176,12 @@ class _Step:
         self._pad = float(q.i.dequantize(np.array(q.i.zero)))
         # A layer with constants of its own works out new numbers, or one whose input is in none; others hand theirs on.
         new = isinstance(q.i, FloatFormat) or bool(q.arrays or q.scalars) or q.spec.kind == "slice"
-        self.o = FakeFormat(keras, q.o, learned=learned) if new and isinstance(q.o, Format) else None
+        self.o: FakeFormat | None = None
+        if new and isinstance(q.o, Format):
+            # New numbers in the very format that came, as averages are, stay in it however it is trained.
+            kept = arriving is not None and q.o == q.i and not (q.spec.has_kernel or q.spec.rescales)
+            self.o = arriving.on_its_scale(q.o) if kept else FakeFormat(keras, q.o, learned=learned)
+        self.leaving = self.o or arriving
 
     @property
     def variables(self) -> list[Any]:
@@ -203,6 +219,7 @@ class FakeQuantized:
         in_one = isinstance(qgraph.i, Format) and not qgraph.is_packed
         self._i = FakeFormat(keras, qgraph.i, learned=False) if in_one else None  # type: ignore[arg-type]
         self._steps = []
+        leaving = {INPUT: self._i}
         nodes = {node.name: node for node in graph.nodes}
         for q in qgraph.nodes:
             node, kernel, learned = nodes.get(q.name), None, False
@@ -212,7 +229,9 @@ class FakeQuantized:
                     keras, node.weights["kernel"], scheme, scheme.bits(q.name).weight_bits,
                     formats.weight_scales[q.name], learned=learn_scales, dorefa=dorefa,
                 )  # fmt: skip
-            self._steps.append(_Step(keras, q, node, kernel, learned=learned))
+            step = _Step(keras, q, node, kernel, leaving[q.inputs[0]], learned=learned)
+            leaving[q.name] = step.leaving
+            self._steps.append(step)
 
     @property
     def variables(self) -> Sequence[Any]:

@@ -112,6 +112,7 @@ def test_json_is_made_for_reading(saved):
                 "border": [[0, 0], [0, 0]],
             },
             "relu": False,
+            "groups": 1,
         },
         "weights": {"kernel": [3, 2, 2, 4], "bias": [4]},
         "inputs": ["/input"],

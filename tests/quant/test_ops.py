@@ -12,8 +12,9 @@ import pytest
 
 from dnn2fpga.errors import Refusal
 from dnn2fpga.model.graph import Node
-from dnn2fpga.quant.fixed import Format
+from dnn2fpga.quant.fixed import Format, requantize
 from dnn2fpga.quant.graph import QNode
+from dnn2fpga.quant.ops.average_pool2d import AveragePool2D, reciprocals
 from dnn2fpga.quant.ops.base import Setting
 from dnn2fpga.quant.ops.conv2d import Conv2D
 from dnn2fpga.quant.ops.dense import Dense
@@ -35,8 +36,8 @@ WINDOWS = [
 OTHER_WINDOWS = [
     Window((2, 2), (1, 1), "valid", (2, 3)),
     Window((2, 3), (2, 1), "same", (3, 2)),
-    Window((3, 2), (1, 2), border=((2, 0), (1, 3))),
-    Window((2, 2), (2, 1), "valid", (1, 2), ((0, 4), (2, 0))),
+    Window((3, 2), (1, 2), border=((2, 0), (0, 1))),
+    Window((2, 2), (2, 1), "valid", (1, 3), ((0, 1), (3, 2))),
 ]
 U8, S8, U16, S16 = (Format(bits, signed, 1.0) for bits in (8, 16) for signed in (False, True))
 
@@ -161,12 +162,15 @@ def test_an_image_of_two_axes_is_one_row_high():
     [
         (lambda: Window((2, 2), dilation=(0, 1)), r"^dilation \(0, 1\) must be at least 1$"),
         (lambda: Window((2, 2), border=((0, -1), (0, 0))), r"^border .* must be at least 0; crop the image"),
-        (lambda: Window((2, 2), padding="same", border=((0, 1), (0, 0))), "^padding='same' leaves no room for a border"),
+        (
+            lambda: Window((2, 2), padding="same", border=((0, 1), (0, 0))),
+            "^padding='same' leaves no room for a border",
+        ),
         (lambda: Window((2, 2), dilation=(3, 1)).over((3, 3, 1)), "^a 4×2 window does not fit into 3×3$"),
         (lambda: Window((1, 2)).over((3,)), r"^takes \(height, width, channels\) or \(length, channels\), not"),
-        (lambda: Window((1, 2), border=((1, 0), (0, 0))).over((3, 1)), "^a border of .* above and below makes"),
+        (lambda: Window((2, 2), border=((1, 1), (0, 0))).over((3, 1)), "^a border of .* above and below makes"),
         (lambda: MaxPool2D(Window((2, 2), dilation=(2, 1))), r"^a dilation of \(2, 1\) is not supported in pooling"),
-        (lambda: MaxPool2D(Window((2, 2), border=((0, 0), (0, 2)))), "^a border of 2 columns fills whole windows"),
+        (lambda: Window((2, 2), border=((0, 0), (0, 2))), "^a border of 2 columns fills whole windows; pad"),
     ],
 )
 def test_windows_that_are_refused(make, text):
@@ -233,6 +237,59 @@ def test_max_pool2d(window, shape, i):
     ]
     assert node.run(x).tolist() == expected
     assert node.output_shape == np.shape(expected)[1:]
+
+
+@pytest.mark.parametrize("i", [U8, S8, U16, S16, Format(8, False, 1.0, 77.0), Format(1, True, 1.0, -0.5)], ids=str)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("window", [*WINDOWS, Window((3, 2), (1, 2), border=((2, 0), (1, 1)))], ids=str)
+def test_average_pool2d(window, shape, i):
+    if not fits(window, shape):
+        pytest.skip("the window is larger than the image")
+    spec = AveragePool2D(window)
+    at = Setting(i, shape, spec.output_shape(shape), 8, power_of_two=False, last=False)
+    node = spec.quantize(Node("a", spec), at)
+    x = images(shape, i)
+    expected = [
+        [
+            [
+                [
+                    math.floor(Fraction(sum(int(image[y, x, c]) for _, _, y, x in held), len(held)) + Fraction(1, 2))
+                    for c in range(shape[2])
+                ]
+                for held in line
+            ]
+            for line in windows(image, window)
+        ]
+        for image in x
+    ]
+    assert node.run(x).tolist() == expected
+    assert node.o == i
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 40), (-40, 39), (-3, 0), (0, 255 * 9), (-32768 * 2, 32767 * 2)])
+def test_sums_are_divided_exactly(low, high):
+    counts = np.array([[1], [2], [3], [4], [6], [7], [9]])
+    multiplier, offset, shift = reciprocals(counts, low, high)
+    sums = np.arange(low, high + 1)
+    wide = Format(16, True, 1.0)
+    quotients = np.clip((2 * sums + counts) // (2 * counts), wide.minimum, wide.maximum)
+    assert (requantize(sums, multiplier, offset, shift, wide) == quotients).all()
+
+
+@pytest.mark.parametrize("groups", [1, 2, 3, 6])
+def test_a_convolution_in_groups_is_one_for_each_group(groups):
+    rng, window, filters = np.random.default_rng(4), Window((2, 3), (2, 1), "same"), 6
+    kernel = rng.integers(-127, 128, (2, 3, 6 // groups, filters))
+    node = mac_node(Conv2D(filters, window, groups=groups), (5, 4, 6), S8, U8, kernel)
+    x = images((5, 4, 6), S8)
+    expected = []
+    for group in range(groups):
+        own = slice(group * 6 // groups, (group + 1) * 6 // groups)
+        arrays = {name: values[..., own] for name, values in node.arrays.items()}
+        spec, shape = Conv2D(filters // groups, window), (5, 4, 6 // groups)
+        part = QNode("a", spec, shape, spec.output_shape(shape), S8, U8, arrays, node.scalars)
+        expected.append(part.run(x[..., own]))
+    assert (node.run(x) == np.concatenate(expected, -1)).all()
 
 
 def test_relu():

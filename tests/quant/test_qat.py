@@ -40,6 +40,15 @@ def image_net() -> Graph:
     return net.dense(6).sigmoid().dense(4).softmax().graph()
 
 
+def mobile_net() -> Graph:
+    """Convolutions in groups and dilated, averages, and dense layers along sequences."""
+    net = (
+        Builder((9, 8, 4), seed=3).conv(6, (3, 3), (2, 1), "same", groups=2).relu().depthwise(2, (3, 3), (2, 2), "same")
+    )
+    net = net.average((2, 3), (1, 2), "same").conv(3, (2, 1), dilation=(2, 1), border=((1, 0), (0, 0))).relu()
+    return net.average((2, 1), (1, 1)).dense(5).depthwise(1, (1, 2), dilation=(1, 1)).graph()
+
+
 def on_a_grid(graph: Graph) -> Graph:
     """The same with biases that take few bits, so that no float32 sum is rounded."""
     nodes = (
@@ -77,7 +86,9 @@ def equal(a, b):
 
 
 def test_every_layer_kind_of_a_float_model_is_in_the_image_net():
-    assert {node.spec.kind for node in image_net().nodes} == set(SPECS) - {spec.kind for spec in FLOATING}
+    assert {node.spec.kind for node in (*image_net().nodes, *mobile_net().nodes)} == set(SPECS) - {
+        spec.kind for spec in FLOATING
+    }
 
 
 SIGNS = {"conv2d_0": LayerBits(4, 1), "conv2d_5": LayerBits(1, 4)}
@@ -106,6 +117,33 @@ def test_the_traced_model_gives_what_the_integers_stand_for(scheme, learned):
         expected = node.o.dequantize(q[..., : real.shape[-1]])
         assert (np.array(real) == expected).all(), node.name
         assert len(np.unique(expected)) > 1
+
+
+@pytest.mark.parametrize("learned", [False, True])
+@pytest.mark.parametrize("scheme", [{}, {"symmetric": False}, {"weight_bits": 2}, {"weight_bits": 1}], ids=str)
+def test_the_traced_model_of_groups_and_averages_gives_what_the_integers_stand_for(scheme, learned):
+    scheme = Scheme(**{"weight_bits": 4, "activation_bits": 5, "power_of_two": True, **scheme})
+    x = RNG.uniform(-1, 1, (40, 9, 8, 4)).astype(np.float32)
+    graph, formats = prepared(on_a_grid(mobile_net()), scheme, x)
+    traced = FakeQuantized(keras, graph, scheme, formats, learn_scales=learned, dorefa=False).trace(x)
+    for (node, q), real in zip(integer_graph(graph, scheme, formats).trace(x), traced, strict=True):
+        expected = node.o.dequantize(q)
+        assert (np.array(real) == expected).all(), node.name
+        assert len(np.unique(expected)) > 1
+
+
+def test_averages_are_in_the_scale_that_is_learned():
+    scheme, x = Scheme(8, 8), RNG.uniform(-1, 1, (8, 4, 4, 1)).astype(np.float32)
+    graph, formats = prepared(Builder((4, 4, 1)).conv(2, (1, 1)).average((2, 2), (2, 2)).graph(), scheme, x)
+    model = FakeQuantized(keras, graph, scheme, formats, learn_scales=True, dorefa=False)
+    *_, growth = model.variables
+    growth.assign(np.log(3.0))
+    assert len({id(variable) for variable in model.variables}) == len(model.variables) == 4
+    tuned, formats = model.tuned()
+    qgraph = integer_graph(tuned, scheme, formats)
+    steps = np.array(model(x)) / qgraph.o.scale
+    np.testing.assert_allclose(steps, qgraph.run(x), atol=1.01)
+    np.testing.assert_allclose(steps, np.rint(steps), atol=1e-3)
 
 
 @pytest.mark.parametrize("calibration", ["min_max", "mse"])

@@ -21,7 +21,8 @@ class Window:
     """A window of `kernel` (height, width) that moves by `strides` over an image with Keras's `padding`.
 
     Along each axis it takes every `dilation`th value. `border` is padding of fixed size around the image, which
-    goes with `valid`. An image of two axes, (length, channels), is one row high.
+    goes with `valid` and is too narrow for a window that misses the image. An image of two axes, (length, channels), is
+    one row high.
     """
 
     kernel: tuple[int, int]
@@ -39,6 +40,9 @@ class Window:
             raise Refusal(f"dilation {self.dilation} must be at least 1")
         if min(map(min, self.border)) < 0:
             raise Refusal(f"border {self.border} must be at least 0; crop the image with a layer of its own")
+        for border, reach, name in zip(self.border, self.reach, ("rows", "columns"), strict=True):
+            if max(border) >= reach:
+                raise Refusal(f"a border of {max(border)} {name} fills whole windows; pad with a layer of its own")
         if self.padding != "valid" and any(map(any, self.border)):
             raise Refusal(f"padding={self.padding!r} leaves no room for a border of {self.border}; use 'valid'")
 
@@ -89,12 +93,9 @@ class Window:
 
 
 def refuse_unlike_pooling(window: Window) -> None:
-    """Refuse a window over which nothing can be pooled: dilated, or one that may find no value of the image."""
+    """Refuse a dilated window: nothing is pooled so."""
     if window.dilation != (1, 1):
         raise Refusal(f"a dilation of {window.dilation} is not supported in pooling; use (1, 1)")
-    for axis, name in enumerate(("rows", "columns")):
-        if max(window.border[axis]) >= window.kernel[axis]:
-            raise Refusal(f"a border of {max(window.border[axis])} {name} fills whole windows; use a smaller one")
 
 
 def _sizes(value: Any, axes: int) -> tuple[int, int]:
@@ -139,7 +140,7 @@ class Placement:
         return self.window.kernel[0] * self.window.kernel[1] * self.shape[2]
 
     def extract(self, x: np.ndarray, pad_value: float) -> np.ndarray:
-        """All windows of a batch `(n, *shape)`, height 1 left out or not: `(n, down, across, kernel h, kernel w, c)`."""
+        """All windows of a batch `(n, *shape)`, maybe without its height of 1: `(n, down, across, kernel y, x, c)`."""
         x = x.reshape(-1, *self.shape)
         if any(margin for pair_ in self.margins for margin in pair_):
             x = np.pad(x, ((0, 0), *self.margins, (0, 0)), constant_values=pad_value)

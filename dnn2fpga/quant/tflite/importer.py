@@ -27,6 +27,7 @@ OPERATORS: dict[str, Callable[[Site], list[QNode]]] = {
     "MAX_POOL_2D": pools.max_pool_2d,
     "MEAN": pools.mean,
     "MUL": joins.mul,
+    "PAD": shapes.pad,
     "QUANTIZE": tables.requantize,
     "RELU": tables.relu,
     "RELU6": tables.relu6,
@@ -83,7 +84,8 @@ def _convert(operator: Operator, found: File, values: dict[int, Value]) -> list[
     if made:
         values[output.index] = Value(made[-1].name, made[-1].output_shape, made[-1].o)
     else:
-        values[output.index] = replace(values[operator.inputs[0]])
+        stands = values[operator.inputs[0]]
+        values[output.index] = replace(stands, shape=site.output_shape, fmt=stands.fmt or site.o)
     return made
 
 

@@ -9,7 +9,9 @@ from ..fixed import Format
 from ..graph import QNode
 from ..ops.concatenate import Concatenate
 from ..ops.flatten import Flatten
+from ..ops.reshape import Reshape
 from ..ops.softmax import Softmax
+from ..ops.zero_padding import ZeroPadding
 from .site import Site
 
 
@@ -19,9 +21,18 @@ def reshape(site: Site) -> list[QNode]:
     shape = site.arriving().shape
     if site.output_shape == shape:
         return []
-    if site.output_shape != (math.prod(shape),):
-        raise Refusal(f"{shape} to {site.output_shape} is not supported; reshape to one axis")
-    return [site.node(Flatten())]
+    to_one_axis = site.output_shape == (math.prod(shape),)
+    return [site.node(Flatten() if to_one_axis else Reshape(site.output_shape))]
+
+
+def pad(site: Site) -> list[QNode]:
+    """Zeros around an image: a layer of its own, which the windows behind it could hold as a border."""
+    site.same_format()
+    margins = site.constant(1, "paddings", "INT32")
+    if margins.shape != (4, 2) or margins[0].any() or margins[3].any() or margins.min() < 0:
+        raise Refusal(f"paddings {margins.tolist()} are not supported; pad height and width of an image")
+    (top, bottom), (left, right) = margins[1:3].tolist()
+    return [site.node(ZeroPadding(((top, bottom), (left, right))))]
 
 
 def concatenation(site: Site) -> list[QNode]:

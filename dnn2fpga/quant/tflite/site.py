@@ -12,28 +12,23 @@ from ...errors import Refusal
 from ...model.graph import Shape
 from ..fixed import Format
 from ..graph import Arriving, QNode
-from ..ops.window import Margins, Window
+from ..ops.window import Window
 from .file import Operator, Tensor
 
 SIGNED = {"INT8": True, "UINT8": False}
 """The tensor types of activations, and whether they are signed."""
 
 
-NO_BORDER: Margins = ((0, 0), (0, 0))
-
-
 @dataclass(frozen=True)
 class Value:
     """What stands for a tensor: the layer that gives it, its shape without the batch, and its format.
 
-    The format is None of a real input, until the operator that quantizes it is reached. `border` is what a PAD adds
-    to it, which the window that reads it is to do.
+    The format is None of a real input, until the operator that quantizes it is reached.
     """
 
     name: str
     shape: Shape
     fmt: Format | None
-    border: Margins = NO_BORDER
 
 
 @dataclass(frozen=True)
@@ -127,10 +122,10 @@ class Site:
 
 
 def window(site: Site, kernel: tuple[int, int], *, dilates: bool = False) -> Window:
-    """The window of an operator with padding and strides, and dilation if it `dilates`; a PAD before it is its border."""
+    """The window of an operator with padding and strides, and dilation if it `dilates`."""
     strides = site.option("StrideH"), site.option("StrideW")
     dilation = (site.option("DilationHFactor"), site.option("DilationWFactor")) if dilates else (1, 1)
-    return Window(kernel, strides, site.option("Padding").lower(), dilation, site.value().border)
+    return Window(kernel, strides, site.option("Padding").lower(), dilation)
 
 
 CONVERT = "convert it with a representative data set and TFLITE_BUILTINS_INT8"
