@@ -35,8 +35,10 @@ def _half_up(node: QNode) -> Constants:
 
 
 def _tflite(node: QNode) -> Constants:
-    """A bend only where one is needed: not behind a ReLU whose zero is the least integer."""
+    """A bend only where one is needed: not in an ADD, nor before a ReLU whose zero is the least integer."""
     arrays, scalars = node.arrays, node.scalars
+    if "bend" not in arrays:
+        return _half_up(node)
     straight = (arrays["offset"] == arrays["offset_below"]).all()
     bent = None if straight else Bent(arrays["offset_below"], arrays["bend"])
     limits = scalars["low"], scalars["high"]

@@ -12,6 +12,7 @@ from ...model.graph import Shape
 from ..fixed import Format
 from ..graph import QNode
 from ..ops.average_pool2d import AveragePool2D
+from ..ops.conv2d import Conv2D
 from ..ops.max_pool2d import MaxPool2D
 from ..ops.window import Window
 from ..thresholds import Line
@@ -41,7 +42,7 @@ def average_pool_2d(site: Site) -> list[QNode]:
 
 
 def mean(site: Site) -> list[QNode]:
-    """The mean over height and width.
+    """The mean over height and width: a convolution of ones, each channel by itself.
 
     Its factor holds 1 / count: `QuantizedMeanOrSum` of tensorflow/lite/kernels/internal/reference/reduce.h.
     """
@@ -54,9 +55,14 @@ def mean(site: Site) -> list[QNode]:
     def law(sums: np.ndarray) -> np.ndarray:
         return multiply_quantized(sums - int(i.zero_point) * count, *factor) + int(o.zero_point)
 
-    line = _straight(law, np.array([count]), i, o, np.array([i.scale / o.scale / count]))
-    spec = AveragePool2D(Window((height, width)))
-    node = _node(site, spec, line, np.zeros(1, np.int64), (1, 1, channels))
+    sums = np.array([count * i.minimum]), np.array([count * i.maximum])
+    limits = o.minimum, o.maximum
+    line = line_of(law, sums, np.array([i.scale / o.scale / count]), int(o.zero_point), limits)
+    arrays = {name: np.broadcast_to(array, channels).copy() for name, array in arrays_of(line).items()}
+    arrays["kernel"] = np.ones((count, channels), np.int64)
+    scalars = {"shift": line.shift, "low": limits[0], "high": limits[1], "weight_bits": 2}
+    spec = Conv2D(channels, Window((height, width)), groups=channels)
+    node = site.node(spec, arrays, scalars, output_shape=(1, 1, channels))
     return flattened_to(site, node, site.output_shape)
 
 
@@ -76,19 +82,12 @@ def _means(counts: np.ndarray, fmt: Format) -> Line:
     def law(sums: np.ndarray) -> np.ndarray:
         return np.where(sums > 0, (sums + count // 2) // count, -((count // 2 - sums) // count))
 
-    return _straight(law, counts, fmt, fmt, 1 / counts)
+    # One line does without a bend: it leans a little, so as to take ties above 0 up and those below down.
+    sums = counts * fmt.minimum, counts * fmt.maximum
+    return line_of(law, sums, 1 / counts, fmt.minimum, (fmt.minimum, fmt.maximum))
 
 
-def _straight(
-    law: Callable[[np.ndarray], np.ndarray], counts: np.ndarray, i: Format, o: Format, slope: np.ndarray
-) -> Line:
-    """A law of sums of as many integers as each of `counts`, as a line without a bend."""
-    limits = o.minimum, o.maximum
-    return line_of(law, (counts * i.minimum, counts * i.maximum), slope, o.minimum, limits)
-
-
-def _node(site: Site, spec: AveragePool2D, line: Line, which: np.ndarray, shape: Shape | None = None) -> QNode:
+def _node(site: Site, spec: AveragePool2D, line: Line, which: np.ndarray) -> QNode:
     """The layer whose constants are those of `line`, at each position those of channel `which`."""
     arrays = arrays_of(line)
-    arrays = {name: arrays[name][which] for name in ("multiplier", "offset")}
-    return site.node(spec, arrays, {"shift": line.shift}, output_shape=shape)
+    return site.node(spec, {name: arrays[name][which] for name in ("multiplier", "offset")}, {"shift": line.shift})
