@@ -79,7 +79,9 @@ class Rescale:
     @cached_property
     def result_shape(self) -> Shape:
         """A shape that holds every product plus addend."""
-        least, greatest = zip(*(law.result_range(self.total) for law in (self.scaling, self.scaling_below)), strict=True)
+        least, greatest = zip(
+            *(law.result_range(self.total) for law in (self.scaling, self.scaling_below)), strict=True
+        )
         return shape_for(min(least), max(greatest))
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
@@ -30,9 +29,13 @@ def flattened_to(site: Site, node: QNode, shape: Shape) -> list[QNode]:
     return [node, _following(node, "flatten", Flatten(), (math.prod(node.output_shape),))]
 
 
-def _following(node: QNode, suffix: str, spec: object, shape: Shape, arrays: dict[str, np.ndarray] | None = None) -> QNode:
+def _following(
+    node: QNode, suffix: str, spec: object, shape: Shape, arrays: dict[str, np.ndarray] | None = None
+) -> QNode:
     name = f"{node.name}_{suffix}"
-    return QNode(name, spec, node.output_shape, shape, node.o, node.o, arrays or {}, {}, (node.name,), rounding="tflite")
+    return QNode(
+        name, spec, node.output_shape, shape, node.o, node.o, arrays or {}, {}, (node.name,), rounding="tflite"
+    )
 
 
 def entries(signed: bool) -> np.ndarray:

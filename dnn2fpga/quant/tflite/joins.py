@@ -19,7 +19,9 @@ def add(site: Site) -> list[QNode]:
     """A weighted sum that gives what ADD gives for all 65,536 pairs of inputs."""
     i, j, o = _formats(site)
     every = np.arange(i.minimum, i.maximum + 1)[:, np.newaxis], np.arange(j.minimum, j.maximum + 1)
-    found = pairs.plane(pairs.add(*every, i, j, o), i, j, (o.minimum, o.maximum), (i.scale / o.scale, j.scale / o.scale))
+    found = pairs.plane(
+        pairs.add(*every, i, j, o), i, j, (o.minimum, o.maximum), (i.scale / o.scale, j.scale / o.scale)
+    )
     if found is None:
         raise Refusal("no weighted sum gives the same for all inputs; convert it with another data set")
     kernel = np.array(found.weights)[:, np.newaxis]
@@ -43,10 +45,13 @@ def mul(site: Site) -> list[QNode]:
         return multiply(products, factor) + int(o.zero_point)
 
     sums = np.array([min(ends)]), np.array([max(ends)])
-    line = line_of(law, sums, np.array([factor]), o.minimum, (o.minimum, o.maximum))
-    arrays = {name: array for name, array in arrays_of(line).items() if name in ("multiplier", "offset")}
-    scalars = {"shift": line.shift, "zero_0": int(i.zero_point), "zero_1": int(j.zero_point)}
-    return behind(site, site.node(Multiply(), arrays, scalars, reads=2))
+    limits = o.minimum, o.maximum
+    line = line_of(law, sums, np.array([factor]), int(o.zero_point), limits)
+    scalars = {
+        "shift": line.shift, "zero_0": int(i.zero_point), "zero_1": int(j.zero_point), "low": limits[0],
+        "high": limits[1],
+    }  # fmt: skip
+    return behind(site, site.node(Multiply(), arrays_of(line), scalars, reads=2))
 
 
 def _formats(site: Site) -> tuple[Format, Format, Format]:

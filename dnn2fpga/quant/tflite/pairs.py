@@ -22,10 +22,7 @@ def add(x: np.ndarray, y: np.ndarray, i: Format, j: Format, o: Format) -> np.nda
     `AddElementwise` of tensorflow/lite/kernels/internal/reference/add.h, its factors as in kernels/add.cc.
     """
     twice = 2.0 * max(i.scale, j.scale)
-    raw = sum(
-        multiply((value - int(fmt.zero_point)) << LEFT, fmt.scale / twice)
-        for value, fmt in ((x, i), (y, j))
-    )
+    raw = sum(multiply((value - int(fmt.zero_point)) << LEFT, fmt.scale / twice) for value, fmt in ((x, i), (y, j)))
     return multiply(np.asarray(raw), twice / (2.0**LEFT * o.scale)) + int(o.zero_point)
 
 
@@ -43,7 +40,9 @@ class Plane:
     shift: int
 
 
-def plane(results: np.ndarray, i: Format, j: Format, limits: tuple[int, int], slopes: tuple[float, float]) -> Plane | None:
+def plane(
+    results: np.ndarray, i: Format, j: Format, limits: tuple[int, int], slopes: tuple[float, float]
+) -> Plane | None:
     """What gives, clamped to `limits`, `results[x - i.minimum, y - j.minimum]` for all x and y. None if none is found.
 
     For weights about `slopes · 2^shift` each result bounds the addend, from both sides unless it is a limit.

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-
 import numpy as np
 
 from ...errors import Refusal
