@@ -100,7 +100,8 @@ def _node(layer: LayerEntry, specs: Specs, arrays: dict[str, np.ndarray]) -> QNo
     return QNode(
         layer.name, decode_spec(specs, layer.name, layer.kind, layer.hyperparameters),
         layer.input_shape, layer.output_shape, layer.i, layer.o,
-        {name: array.astype(np.int64) for name, array in own.items()}, layer.scalars, layer.inputs, layer.also, layer.rounding,
+        {name: array.astype(np.int64) for name, array in own.items()}, layer.scalars,
+        layer.inputs, layer.also, layer.rounding,
     )  # fmt: skip
 
 

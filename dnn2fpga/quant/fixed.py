@@ -155,7 +155,7 @@ def requantize_bent(
     shift: int,
     limits: tuple[int, int],
 ) -> np.ndarray:
-    """The law of `requantize` with two offsets a channel, the second where `acc` is less than `bend`, and its own limits.
+    """The law of `requantize` with two offsets a channel, the second where `acc` is less than `bend`.
 
     It is what laws that round ties away from 0 come to: TensorFlow Lite's (see docs/tflite.md).
     """

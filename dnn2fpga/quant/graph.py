@@ -121,6 +121,7 @@ class QGraph:
         """
         x = check_batch(x, self.input_shape, "input")
         if self.is_tflite:
+            assert isinstance(self.i, Format)
             return x.astype(np.int64) if x.dtype == self.i.dtype else quantize_tflite(x, self.i)
         if not self.is_packed:
             return self.i.quantize(x)
@@ -136,7 +137,10 @@ class QGraph:
         file's own int8 or uint8, softmax and all.
         """
         q, last = self.run_integers(self.quantize_input(x)), self.nodes[-1]
-        return last.spec.finish(last, q).astype(self.o.dtype) if self.is_tflite else q
+        if not self.is_tflite:
+            return q
+        assert isinstance(self.o, Format)
+        return last.spec.finish(last, q).astype(self.o.dtype)
 
     def run_integers(self, q: np.ndarray) -> np.ndarray:
         """The integers that the hardware gives, from input integers: where softmax runs on the host, its logits."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from ...errors import Refusal
+from ..fixed import Format
 from ..graph import QGraph, QNode
 from . import file, joins, pools, shapes, sums, tables
 from .file import File, Operator
@@ -82,7 +84,7 @@ def _convert(operator: Operator, found: File, values: dict[int, Value]) -> list[
     site = Site(operator, inputs, output, values, output.index == found.outputs[0])
     made = OPERATORS[operator.name](site)
     if made:
-        values[output.index] = Value(made[-1].name, made[-1].output_shape, made[-1].o)
+        values[output.index] = Value(made[-1].name, made[-1].output_shape, cast(Format, made[-1].o))
     else:
         stands = values[operator.inputs[0]]
         values[output.index] = replace(stands, shape=site.output_shape, fmt=stands.fmt or site.o)

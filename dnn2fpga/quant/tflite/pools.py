@@ -44,7 +44,7 @@ def mean(site: Site) -> list[QNode]:
     Its factor holds 1 / count: `QuantizedMeanOrSum` of tensorflow/lite/kernels/internal/reference/reduce.h.
     """
     height, width, channels = _image(site)
-    i, o, count = site.arriving().fmt, site.o, height * width
+    i, o, count = site.i, site.o, height * width
     multiplier, shift = (int(value) for value in quantized_multiplier(i.scale / o.scale))
     more = min(count.bit_length() - 1, 32, 31 + shift)
     factor = (multiplier << more) // count, shift - more

@@ -84,6 +84,13 @@ class Site:
         return tensor.data
 
     @property
+    def i(self) -> Format:
+        """The format of its first input."""
+        found = self.arriving().fmt
+        assert isinstance(found, Format)
+        return found
+
+    @property
     def o(self) -> Format:
         """The format of its output."""
         return format_of(self.output)

@@ -50,7 +50,7 @@ def depthwise_conv_2d(site: Site) -> list[QNode]:
 def _factor(site: Site, channels: int, axis: int) -> np.ndarray:
     """What a step of each channel's sum is worth, in steps of the output."""
     scales = _scales(site, channels, axis).astype(np.float64)
-    return site.arriving().fmt.scale * scales / site.o.scale
+    return site.i.scale * scales / site.o.scale
 
 
 def fully_connected(site: Site) -> list[QNode]:
@@ -58,6 +58,9 @@ def fully_connected(site: Site) -> list[QNode]:
     kernel = site.constant(1, "kernel", "INT8")
     units, features = _axes(kernel, 2)
     shape = site.arriving().shape
+    seen = shape[-1] if site.option("KeepNumDims") else math.prod(shape)
+    if features != seen:
+        raise Refusal(f"its kernel takes {features} values of {seen}; runs over other axes are not supported")
     if site.option("WeightsFormat"):
         raise Refusal("its shuffled weights are not supported; convert with the default format")
     factor = _factor(site, units, axis=0)
@@ -70,7 +73,7 @@ def fully_connected(site: Site) -> list[QNode]:
 def flattened(site: Site, node: QNode) -> list[QNode]:
     """`node`, which takes one axis, behind a layer that brings its input to that."""
     shape = (math.prod(node.input_shape),)
-    flat = site.node(Flatten(), o=site.arriving().fmt, output_shape=shape)
+    flat = site.node(Flatten(), o=site.i, output_shape=shape)
     flat = replace(flat, name=f"{site.name}_flatten")
     return [flat, replace(node, input_shape=shape, inputs=(flat.name,))]
 
@@ -80,7 +83,7 @@ def _node(site: Site, spec: Op, kernel: np.ndarray, factor: np.ndarray, multiply
 
     Bias and the input's zero point are added to the sum before it is multiplied.
     """
-    i, channels, limits = site.arriving().fmt, kernel.shape[1], site.limits()
+    i, channels, limits = site.i, kernel.shape[1], site.limits()
     kernel = kernel.astype(np.int64)
     offset = _bias(site, channels) - int(i.zero_point) * kernel.sum(axis=0)
     sums = channel_ranges(kernel, i.minimum, i.maximum)
