@@ -70,7 +70,7 @@ class Rising:
             fits = missing & (low <= high) & (low_below <= high_below)
             found[:, fits] = np.array([tried, _within(low, high), _within(low_below, high_below)])[:, fits]
             missing &= ~fits
-        return None if missing.any() else Line(*found, self._bend(), shift)
+        return None if missing.any() else Line(found[0], found[1], found[2], self._bend(), shift)
 
     def _bounds(self, multiplier: np.ndarray, shift: int, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Between which the addends must lie: the sum at a threshold must reach its step, the one below must not."""

@@ -12,7 +12,7 @@ from ..fixed import Format
 from ..graph import QGraph, QNode
 from . import file, joins, pools, shapes, sums, tables
 from .file import File, Operator
-from .site import SIGNED, Site, Value, format_of, shape_of
+from .site import Site, Value, format_of, shape_of
 
 INPUT = "/input"
 
@@ -59,7 +59,7 @@ def _nodes(found: File) -> list[QNode]:
     if unknown:
         raise Refusal(_where(unknown[0], found) + f"is not supported; these are: {', '.join(sorted(OPERATORS))}")
     given = found.tensors[found.inputs[0]]
-    values = {given.index: Value(INPUT, shape_of(given), format_of(given) if given.type in SIGNED else None)}
+    values = {given.index: Value(INPUT, shape_of(given), None if given.type == "FLOAT32" else format_of(given))}
     nodes: list[QNode] = []
     for operator in found.operators:
         try:
