@@ -40,14 +40,14 @@ def with_queues(chosen: Chosen) -> Chosen:
         for placed in chosen
     ]
     network = _Network(boundless)
-    needed = network.run()
+    network.run()
     return [
         placed
         if len(placed.joins) == 1
         else replace(
             placed,
             joins=tuple(
-                replace(join, depth=room if (room := needed[tap]) > REGISTERS else 0)
+                replace(join, depth=room if (room := network.room_needed(tap)) > REGISTERS else 0)
                 for join, tap in zip(placed.joins, network.queues[placed.node.name], strict=True)
             ),
         )
@@ -104,9 +104,13 @@ class _Network:
         last = network.through(taps[chosen[-1].node.name], end_of(chosen[-1].folding).timing())
         network.process(self.sink.process(), last)
 
-    def run(self) -> dict[Tap, int]:
-        """The room that each buffer needed."""
-        return self.network.run()
+    def run(self) -> None:
+        """Run it once."""
+        self.network.run()
+
+    def room_needed(self, tap: Tap) -> int:
+        """The room that the buffer of `tap` needed."""
+        return self.network.room_needed(tap)
 
 
 def _layer(network: Network, placed: Placed, arriving: Sequence[Tap]) -> Tap:

@@ -17,6 +17,8 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import numpy as np
+
 
 class Peek(NamedTuple):
     """Wait for a word of input number `port`; answers the first cycle in which it is there."""
@@ -38,7 +40,14 @@ class Put(NamedTuple):
     every: int = 1
 
 
-Process = Generator["Peek | Pop | Put", int, None]
+@dataclass(frozen=True)
+class Pass:
+    """Passes words on in the cycle in which they are taken; no two in one cycle, if it is `paced`."""
+
+    paced: bool
+
+
+Process = Generator["Peek | Pop | Put", int, None] | Pass
 
 
 @dataclass(frozen=True)
@@ -107,30 +116,57 @@ class _Wire:
         self.offered, self.taken = None, at
         return at
 
+    @property
+    def open(self) -> bool:
+        """Whether its writer may go on."""
+        return self.taken is not None
+
 
 class _Queue:
     """Leads from one process to another by a buffer."""
 
     def __init__(self, buffer: Buffer) -> None:
         self.buffer = buffer
+        self.room, self.latency = buffer.room, buffer.latency
         self.puts: list[int] = []
         self.pops: list[int] = []
 
     @property
     def free(self) -> int | None:
         """From when there is room for the next word; None if no place is known to come free."""
-        before = len(self.puts) - self.buffer.room  # the word whose place it takes
+        before = len(self.puts) - self.room  # the word whose place it takes
         if before < 0:
             return 0
         return self.pops[before] + 1 if before < len(self.pops) else None
 
+    @property
+    def open(self) -> bool:
+        """Whether its writer may go on."""
+        return len(self.puts) - self.room < len(self.pops)
+
+    def put(self, at: int, every: int) -> int | None:
+        """When the word came in; None if it is not known yet."""
+        puts, pops = self.puts, self.pops
+        before = len(puts) - self.room
+        if before >= 0:
+            if before >= len(pops):
+                return None
+            held_up = pops[before] + 1 - at
+            if held_up > 0:
+                at += -(-held_up // every) * every
+        puts.append(at)
+        return at
+
     def peek(self) -> int | None:
         """From when the next word is there; None if none is known."""
-        at = len(self.pops)
-        if at == len(self.puts):
+        puts, pops = self.puts, self.pops
+        at = len(pops)
+        if at == len(puts):
             return None
-        offered = self.puts[at] + self.buffer.latency
-        return max(offered, self.pops[-1] + 1) if at else offered
+        offered = puts[at] + self.latency
+        if at and offered <= pops[-1]:
+            return pops[-1] + 1
+        return offered
 
     def pop(self, at: int) -> int:
         """Take the word."""
@@ -140,16 +176,12 @@ class _Queue:
     @property
     def room_needed(self) -> int:
         """The least room with which every word would have moved in the same cycle."""
-        needed, freed = 0, 0
-        for at, put in enumerate(self.puts):
-            while freed < len(self.pops) and self.pops[freed] < put:
-                freed += 1
-            needed = max(needed, at + 1 - freed)
-        return needed
+        freed = np.searchsorted(self.pops, self.puts)  # words popped before each was put
+        return int(np.max(np.arange(1, len(self.puts) + 1) - freed, initial=0))
 
 
 class _Queues:
-    """What a process puts into: a word leaves in the first cycle in which every queue has room."""
+    """What several read: a word leaves in the first cycle in which every queue has room."""
 
     def __init__(self, queues: Sequence[_Queue]) -> None:
         self.queues = queues
@@ -170,13 +202,16 @@ class _Queues:
 
 def wire() -> Process:
     """A process that passes words on in the cycle in which they are taken."""
-    while True:
-        left = yield Put((yield Peek()))
-        yield Pop(left)
+    return Pass(paced=False)
 
 
 def one_a_clock() -> Process:
     """Takes a word a clock, each in the cycle in which it sets out."""
+    return Pass(paced=True)
+
+
+def _spaced() -> Generator[Peek | Pop | Put, int, None]:
+    """`one_a_clock` behind a process, which may offer several words for one cycle."""
     at = -1
     while True:
         at = max(at + 1, (yield Peek()))
@@ -198,6 +233,7 @@ class Network:
     def __init__(self, source: Process) -> None:
         self.processes = [source]
         self.taps: list[tuple[Tap, ...]] = [()]  # what each process reads
+        self.queues: dict[Tap, list[_Queue]] = {}  # once it has run: of each tap with a buffer, one a reader
         self.start = Tap(0)
 
     def process(self, process: Process, *taps: Tap) -> Tap:
@@ -209,32 +245,38 @@ class Network:
     def through(self, tap: Tap, stages: Iterable[Process | Buffer]) -> Tap:
         """Add a chain of processes and buffers that starts at `tap`."""
         for stage in stages:
+            if isinstance(stage, Pass) and (tap.buffer or not stage.paced):
+                continue  # whatever reads the tap does the same: a buffer gives no two words in one cycle
             if not isinstance(stage, Buffer):
                 tap = self.process(stage, tap)
             else:  # between two buffers in a row stands a process
                 tap = replace(tap if tap.buffer is None else self.process(wire(), tap), buffer=stage)
         return tap
 
-    def run(self) -> dict[Tap, int]:
-        """Run until nothing can move. Gives, for each tap with a buffer, the room that its busiest reader needed."""
-        channels = [[_Queue(tap.buffer) if tap.buffer else _Wire() for tap in taps] for taps in self.taps]
-        readers: list[list[int]] = [[] for _ in self.processes]
-        written: list[list[_Wire | _Queue]] = [[] for _ in self.processes]
-        for at, (taps, inputs) in enumerate(zip(self.taps, channels, strict=True)):
-            for tap, channel in zip(taps, inputs, strict=True):
-                readers[tap.process].append(at)
+    def run(self) -> None:
+        """Run until nothing can move."""
+        actors = [_Actor(process) for process in self.processes]
+        written: list[list[_Wire | _Queue]] = [[] for _ in actors]
+        for reader, taps in zip(actors, self.taps, strict=True):
+            for tap in taps:
+                channel = _Queue(tap.buffer) if tap.buffer else _Wire()
+                reader.inputs.append(channel)
+                reader.writers.append((actors[tap.process], channel))
+                actors[tap.process].readers.append((reader, channel))
                 written[tap.process].append(channel)
-        _run(self.processes, channels, [_output(some) for some in written], self.taps, readers)
-        needed: dict[Tap, int] = {}
-        for taps, inputs in zip(self.taps, channels, strict=True):
-            for tap, channel in zip(taps, inputs, strict=True):
                 if isinstance(channel, _Queue):
-                    needed[tap] = max(needed.get(tap, 0), channel.room_needed)
-        return needed
+                    self.queues.setdefault(tap, []).append(channel)
+        for actor, channels in zip(actors, written, strict=True):
+            actor.output = _output(channels)
+        _run(actors)
+
+    def room_needed(self, tap: Tap) -> int:
+        """The room that the busiest reader of `tap`, which has a buffer, needed."""
+        return max(queue.room_needed for queue in self.queues[tap])
 
 
-def _output(channels: Sequence[_Wire | _Queue]) -> _Wire | _Queues:
-    if len(channels) == 1 and isinstance(channels[0], _Wire):
+def _output(channels: Sequence[_Wire | _Queue]) -> _Wire | _Queue | _Queues:
+    if len(channels) == 1:
         return channels[0]
     queues = [channel for channel in channels if isinstance(channel, _Queue)]
     assert len(queues) == len(channels)  # where several read there are registers
@@ -251,41 +293,71 @@ def run(stages: Iterable[Process | Buffer]) -> None:
     network.run()
 
 
-def _run(
-    processes: Sequence[Process],
-    inputs: Sequence[Sequence[_Wire | _Queue]],
-    outputs: Sequence[_Wire | _Queues],
-    taps: Sequence[Sequence[Tap]],
-    readers: Sequence[Sequence[int]],
-) -> None:
-    requests: list[Peek | Pop | Put | None] = [next(process) for process in processes]
-    to_try = deque(range(len(processes)))
-    while to_try:
-        at = to_try.popleft()
-        moved = False
+class _Actor:
+    """A process in its network, and how far it has come.
+
+    `waits` is the channel that must move before it goes on, an input or its output; None if it never will.
+    """
+
+    def __init__(self, process: Process) -> None:
+        # Behind a buffer both are the same, and only there a network has one that is not paced.
+        self.passes = isinstance(process, Pass) and not process.paced
+        self.process = _spaced() if isinstance(process, Pass) else process
+        self.inputs: list[_Wire | _Queue] = []
+        self.output: _Wire | _Queue | _Queues = _Queues(())
+        self.readers: list[tuple[_Actor, _Wire | _Queue]] = []
+        self.writers: list[tuple[_Actor, _Wire | _Queue]] = []
+        self.request: Peek | Pop | Put | None = None
+        self.waits: _Wire | _Queue | _Queues | None = None
+        self.due = True
+
+    def go(self) -> None:
+        """Go on until it waits."""
         try:
-            while (answer := _answer(inputs[at], outputs[at], requests[at])) is not None:
-                moved = True
-                requests[at] = processes[at].send(answer)
+            self.waits = self._pass() if self.passes else self._serve()
         except StopIteration:  # the source has run dry
-            requests[at] = None
-        # The neighbors may have waited for what this one did: an offer on a wire is made before it is answered.
-        if moved or isinstance(requests[at], Put):
-            to_try.extend(reader for reader in readers[at] if _waits(inputs[reader], requests[reader]))
-        if moved:
-            to_try.extend(tap.process for tap in taps[at])
+            self.waits = None
+
+    def _pass(self) -> _Wire | _Queue | _Queues:
+        """Move words from its input to its output. Gives what it waits for."""
+        (source,), output = self.inputs, self.output
+        peek, put, pop = source.peek, output.put, source.pop
+        while (offered := peek()) is not None:
+            if (left := put(offered, 1)) is None:
+                return output
+            pop(left)
+        return source
+
+    def _serve(self) -> _Wire | _Queue | _Queues:
+        """Answer its process' requests, the last one first. Gives what it waits for."""
+        send, inputs, output, put = self.process.send, self.inputs, self.output, self.output.put
+        request = self.request or next(self.process)
+        while True:
+            kind = type(request)
+            if kind is Put:
+                answer = put(*request)
+            elif kind is Peek:
+                answer = inputs[request[0]].peek()
+            else:
+                answer = inputs[request[1]].pop(request[0])
+            if answer is None:
+                self.request = request
+                return output if kind is Put else inputs[request[0]]
+            request = send(answer)
 
 
-def _answer(inputs: Sequence[_Wire | _Queue], output: _Wire | _Queues, request: Peek | Pop | Put | None) -> int | None:
-    if request is None:
-        return None
-    if isinstance(request, Put):
-        return output.put(request.at, request.every)
-    if isinstance(request, Peek):
-        return inputs[request.port].peek()
-    return inputs[request.port].pop(request.at)
-
-
-def _waits(inputs: Sequence[_Wire | _Queue], request: Peek | Pop | Put | None) -> bool:
-    """Whether a process waits for a word that is now there."""
-    return isinstance(request, Peek) and inputs[request.port].peek() is not None
+def _run(actors: Iterable[_Actor]) -> None:
+    """Let each go as far as it can, again whenever what it waits for has moved, until nothing can move."""
+    to_try = deque(actors)
+    while to_try:
+        actor = to_try.popleft()
+        actor.due = False
+        actor.go()
+        for reader, channel in actor.readers:
+            if reader.waits is channel and not reader.due and channel.peek() is not None:
+                reader.due = True
+                to_try.append(reader)
+        for writer, channel in actor.writers:
+            if writer.waits is writer.output and not writer.due and channel.open:
+                writer.due = True
+                to_try.append(writer)
