@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from ..errors import Refusal
@@ -38,8 +39,21 @@ class LayerPlan(Placed):
     """One layer in hardware, what it takes, and the cycles of the layer alone, never held up."""
 
     taken: Resources
-    cycles: int
-    latency: int
+
+    @cached_property
+    def _alone(self) -> tuple[int, int]:
+        # Only a report asks for it, and large layers take seconds.
+        return timed_alone(self)
+
+    @property
+    def cycles(self) -> int:
+        """The interval between images."""
+        return self._alone[0]
+
+    @property
+    def latency(self) -> int:
+        """From the first word in to the last word out of an image."""
+        return self._alone[1]
 
     def row(self) -> dict[str, Any]:
         """As printable data."""
@@ -172,11 +186,10 @@ def _meet(name: str, choices: Sequence[Choice], most: Chosen, budget: Budget, cl
 def assemble(name: str, chosen: Chosen, budget: Budget, clock_mhz: float) -> Plan:
     """The plan of a choice, timed, with queues where branches meet."""
     chosen = with_queues(chosen)
-    layers = []
-    for placed in chosen:
-        cycles, latency = timed_alone(placed)
-        taken = placed.resources(budget.device)
-        layers.append(LayerPlan(placed.node, placed.sources, placed.joins, placed.folding, taken, cycles, latency))
+    layers = [
+        LayerPlan(placed.node, placed.sources, placed.joins, placed.folding, placed.resources(budget.device))
+        for placed in chosen
+    ]
     taken = taken_by(chosen, budget.device) + budget.reserved
     interval, latency = timed(chosen)
     return Plan(name, budget.device, clock_mhz, tuple(layers), taken, interval, latency)

@@ -47,7 +47,8 @@ class Pass:
     paced: bool
 
 
-Process = Generator["Peek | Pop | Put", int, None] | Pass
+Steps = Generator["Peek | Pop | Put", int, None]
+Process = Steps | Pass
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Source:
         self.words = words
         self.taken: list[int] = []
 
-    def process(self) -> Process:
+    def process(self) -> Steps:
         """As a process without an input."""
         at = -1
         for _ in range(self.words):
@@ -210,7 +211,7 @@ def one_a_clock() -> Process:
     return Pass(paced=True)
 
 
-def _spaced() -> Generator[Peek | Pop | Put, int, None]:
+def _spaced() -> Steps:
     """`one_a_clock` behind a process, which may offer several words for one cycle."""
     at = -1
     while True:
@@ -332,17 +333,18 @@ class _Actor:
         """Answer its process' requests, the last one first. Gives what it waits for."""
         send, inputs, output, put = self.process.send, self.inputs, self.output, self.output.put
         request = self.request or next(self.process)
+        waits = output
         while True:
-            kind = type(request)
-            if kind is Put:
-                answer = put(*request)
-            elif kind is Peek:
-                answer = inputs[request[0]].peek()
+            if isinstance(request, Put):
+                waits, answer = output, put(request.at, request.every)
+            elif isinstance(request, Peek):
+                waits = inputs[request.port]
+                answer = waits.peek()
             else:
-                answer = inputs[request[1]].pop(request[0])
+                answer = inputs[request.port].pop(request.at)
             if answer is None:
                 self.request = request
-                return output if kind is Put else inputs[request[0]]
+                return waits
             request = send(answer)
 
 
