@@ -17,7 +17,7 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-import numpy as np
+from .channels import Queue, Queues, Wire
 
 
 class Peek(NamedTuple):
@@ -93,114 +93,6 @@ class Sink:
             self.taken.append(at)
 
 
-class _Wire:
-    """Joins two processes without a register: a word is put in the very cycle in which it is popped."""
-
-    def __init__(self) -> None:
-        self.offered: int | None = None
-        self.taken: int | None = None
-
-    def put(self, at: int, every: int) -> int | None:
-        """When the word was taken; None if it is not yet."""
-        assert every == 1  # the reader cannot know
-        taken, self.taken = self.taken, None
-        if taken is None:
-            self.offered = at
-        return taken
-
-    def peek(self) -> int | None:
-        """From when the next word is there; None if none is known."""
-        return self.offered
-
-    def pop(self, at: int) -> int:
-        """Take the word."""
-        self.offered, self.taken = None, at
-        return at
-
-    @property
-    def open(self) -> bool:
-        """Whether its writer may go on."""
-        return self.taken is not None
-
-
-class _Queue:
-    """Leads from one process to another by a buffer."""
-
-    def __init__(self, buffer: Buffer) -> None:
-        self.buffer = buffer
-        self.room, self.latency = buffer.room, buffer.latency
-        self.puts: list[int] = []
-        self.pops: list[int] = []
-
-    @property
-    def free(self) -> int | None:
-        """From when there is room for the next word; None if no place is known to come free."""
-        before = len(self.puts) - self.room  # the word whose place it takes
-        if before < 0:
-            return 0
-        return self.pops[before] + 1 if before < len(self.pops) else None
-
-    @property
-    def open(self) -> bool:
-        """Whether its writer may go on."""
-        return len(self.puts) - self.room < len(self.pops)
-
-    def put(self, at: int, every: int) -> int | None:
-        """When the word came in; None if it is not known yet."""
-        puts, pops = self.puts, self.pops
-        before = len(puts) - self.room
-        if before >= 0:
-            if before >= len(pops):
-                return None
-            held_up = pops[before] + 1 - at
-            if held_up > 0:
-                at += -(-held_up // every) * every
-        puts.append(at)
-        return at
-
-    def peek(self) -> int | None:
-        """From when the next word is there; None if none is known."""
-        puts, pops = self.puts, self.pops
-        at = len(pops)
-        if at == len(puts):
-            return None
-        offered = puts[at] + self.latency
-        if at and offered <= pops[-1]:
-            return pops[-1] + 1
-        return offered
-
-    def pop(self, at: int) -> int:
-        """Take the word."""
-        self.pops.append(at)
-        return at
-
-    @property
-    def room_needed(self) -> int:
-        """The least room with which every word would have moved in the same cycle."""
-        freed = np.searchsorted(self.pops, self.puts)  # words popped before each was put
-        return int(np.max(np.arange(1, len(self.puts) + 1) - freed, initial=0))
-
-
-class _Queues:
-    """What several read: a word leaves in the first cycle in which every queue has room."""
-
-    def __init__(self, queues: Sequence[_Queue]) -> None:
-        self.queues = queues
-
-    def put(self, at: int, every: int) -> int | None:
-        """When the word came in; None if it is not known yet."""
-        held_up = 0
-        for queue in self.queues:
-            free = queue.free
-            if free is None:
-                return None
-            held_up = max(held_up, free - at)
-        at += -(-held_up // every) * every
-        for queue in self.queues:
-            queue.puts.append(at)
-        return at
-
-
 def wire() -> Process:
     """A process that passes words on in the cycle in which they are taken."""
     return Pass(paced=False)
@@ -234,7 +126,7 @@ class Network:
     def __init__(self, source: Process) -> None:
         self.processes = [source]
         self.taps: list[tuple[Tap, ...]] = [()]  # what each process reads
-        self.queues: dict[Tap, list[_Queue]] = {}  # once it has run: of each tap with a buffer, one a reader
+        self.queues: dict[Tap, list[Queue]] = {}  # once it has run: of each tap with a buffer, one a reader
         self.start = Tap(0)
 
     def process(self, process: Process, *taps: Tap) -> Tap:
@@ -257,15 +149,15 @@ class Network:
     def run(self) -> None:
         """Run until nothing can move."""
         actors = [_Actor(process) for process in self.processes]
-        written: list[list[_Wire | _Queue]] = [[] for _ in actors]
+        written: list[list[Wire | Queue]] = [[] for _ in actors]
         for reader, taps in zip(actors, self.taps, strict=True):
             for tap in taps:
-                channel = _Queue(tap.buffer) if tap.buffer else _Wire()
+                channel = Queue(tap.buffer.room, tap.buffer.latency) if tap.buffer else Wire()
                 reader.inputs.append(channel)
                 reader.writers.append((actors[tap.process], channel))
                 actors[tap.process].readers.append((reader, channel))
                 written[tap.process].append(channel)
-                if isinstance(channel, _Queue):
+                if isinstance(channel, Queue):
                     self.queues.setdefault(tap, []).append(channel)
         for actor, channels in zip(actors, written, strict=True):
             actor.output = _output(channels)
@@ -276,12 +168,12 @@ class Network:
         return max(queue.room_needed for queue in self.queues[tap])
 
 
-def _output(channels: Sequence[_Wire | _Queue]) -> _Wire | _Queue | _Queues:
+def _output(channels: Sequence[Wire | Queue]) -> Wire | Queue | Queues:
     if len(channels) == 1:
         return channels[0]
-    queues = [channel for channel in channels if isinstance(channel, _Queue)]
+    queues = [channel for channel in channels if isinstance(channel, Queue)]
     assert len(queues) == len(channels)  # where several read there are registers
-    return _Queues(queues)
+    return Queues(queues)
 
 
 def run(stages: Iterable[Process | Buffer]) -> None:
@@ -304,12 +196,12 @@ class _Actor:
         # Behind a buffer both are the same, and only there a network has one that is not paced.
         self.passes = isinstance(process, Pass) and not process.paced
         self.process = _spaced() if isinstance(process, Pass) else process
-        self.inputs: list[_Wire | _Queue] = []
-        self.output: _Wire | _Queue | _Queues = _Queues(())
-        self.readers: list[tuple[_Actor, _Wire | _Queue]] = []
-        self.writers: list[tuple[_Actor, _Wire | _Queue]] = []
+        self.inputs: list[Wire | Queue] = []
+        self.output: Wire | Queue | Queues = Queues(())
+        self.readers: list[tuple[_Actor, Wire | Queue]] = []
+        self.writers: list[tuple[_Actor, Wire | Queue]] = []
         self.request: Peek | Pop | Put | None = None
-        self.waits: _Wire | _Queue | _Queues | None = None
+        self.waits: Wire | Queue | Queues | None = None
         self.due = True
 
     def go(self) -> None:
@@ -319,7 +211,7 @@ class _Actor:
         except StopIteration:  # the source has run dry
             self.waits = None
 
-    def _pass(self) -> _Wire | _Queue | _Queues:
+    def _pass(self) -> Wire | Queue | Queues:
         """Move words from its input to its output. Gives what it waits for."""
         (source,), output = self.inputs, self.output
         peek, put, pop = source.peek, output.put, source.pop
@@ -329,7 +221,7 @@ class _Actor:
             pop(left)
         return source
 
-    def _serve(self) -> _Wire | _Queue | _Queues:
+    def _serve(self) -> Wire | Queue | Queues:
         """Answer its process' requests, the last one first. Gives what it waits for."""
         send, inputs, output, put = self.process.send, self.inputs, self.output, self.output.put
         request = self.request or next(self.process)
