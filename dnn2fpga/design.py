@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,42 @@ from .flow import netlist
 from .flow.build import build
 from .flow.engines import Engine, Stalls, default_engine
 from .flow.simulate import Simulation, simulate
+from .hw.choose import Budget, choices_of
 from .hw.pipeline import Pipeline
-from .hw.plan import Plan, plan
-from .hw.resources import Resources
+from .hw.plan import Plan, TooSmall, plan, smallest
+from .hw.resources import Device, Resources
 from .kinds import FOLDINGS
-from .platforms import find
+from .platforms import BOARDS, find
+from .platforms.board import Board
 from .quant import description
 from .quant.graph import QGraph
 
 LINK = Resources(luts=850, ffs=450)
 """What the link to the host takes of a board beside the pipeline, the memory for two images apart."""
+
+
+def reserved(qgraph: QGraph, board: Board) -> Resources:
+    """What is kept free on a board beside the layers: the link, and memory for two images."""
+    return LINK + Resources(brams=2 * board.device.brams(math.prod(qgraph.input_shape), qgraph.i.bits))
+
+
+def boards_that_hold(qgraph: QGraph, lacking: Sequence[str]) -> str:
+    """Which boards hold the smallest design, with what it takes there of `lacking`; or what else would help."""
+    said: dict[Device, str | None] = {}
+    held = []
+    for board in BOARDS.values():
+        if board.device not in said:
+            budget = Budget(board.device, reserved(qgraph, board))
+            try:
+                found = smallest(qgraph.name, choices_of(qgraph, FOLDINGS, budget), budget, board.clock_mhz)
+                said[board.device] = budget.figures(found.resources - budget.reserved, lacking)
+            except TooSmall:
+                said[board.device] = None
+        if figures := said[board.device]:
+            held.append(f"{board.name} ({figures})")
+    if not held:
+        return "no board that we know holds it: quantize to fewer bits, or make the model smaller"
+    return f"name a board that holds it: {', '.join(held)}"
 
 
 class Design:
@@ -43,12 +69,13 @@ class Design:
     @cached_property
     def plan(self) -> Plan:
         """Lanes, cycles and sizes."""
-        if self.board is None:
-            return plan(self.qgraph, FOLDINGS, fps=self.fps)
-        device = self.board.device
-        images = device.brams(math.prod(self.qgraph.input_shape), self.qgraph.i.bits) * 2
-        reserved = LINK + Resources(brams=images)
-        return plan(self.qgraph, FOLDINGS, self.board.device, self.board.clock_mhz, fps=self.fps, reserved=reserved)
+        board, make = self.board, partial(plan, self.qgraph, FOLDINGS, fps=self.fps)
+        try:
+            if board is None:
+                return make()
+            return make(board.device, board.clock_mhz, reserved=reserved(self.qgraph, board))
+        except TooSmall as small:
+            raise Refusal(f"{small}; {boards_that_hold(self.qgraph, small.lacking)}") from None
 
     def simulate(
         self,

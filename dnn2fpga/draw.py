@@ -49,7 +49,7 @@ ABOVE, BENT = 36, 78
 """From a row to the one above it: where lines go straight down, and where they bend or have queues."""
 SHAFT, LINE = 24, 14
 """The straight end of an arrow beside which one line of text stands, and what each further line adds."""
-LETTER, BOLD = 6.9, 9.8
+LETTER, BOLD = 7.0, 9.8
 """The most that letters of 12 pixels, and bold ones of 14, take up in the usual fonts, on average."""
 
 
@@ -71,7 +71,8 @@ class _Picture:
         self.widths = {name: float(END_WIDTH) for name in ENDS}
         for layer in plan.layers:
             name = layer.node.name
-            self.widths[name] = max(WIDTH, 2 * PAD + BOLD * len(name), PORT * len(layer.joins))
+            said = max(LETTER * max(map(len, _facts(layer))), BOLD * len(name))
+            self.widths[name] = max(WIDTH, 2 * PAD + said, PORT * len(layer.joins))
         reads = {INPUT: (), **{name: [source for source, _ in joins] for name, joins in self.readers.items()}}
         boxes = {name: width + BESIDE for name, width in self.widths.items()}
         self.places: Rows = arrange(reads, boxes, PASSING)
@@ -135,23 +136,20 @@ class _Picture:
 
     def _box(self, layer: LayerPlan) -> Iterator[str]:
         """One layer."""
-        name, folding, taken = layer.node.name, layer.folding, layer.taken
+        name = layer.node.name
         width, is_slowest = self.widths[name], layer.cycles == self.slowest
         x, y = self.places.x[name] - width / 2, self.tops[self.places.row_of(name)]
         inner = width - 2 * PAD
         yield '<g class="layer bottleneck">' if is_slowest else '<g class="layer">'
         yield _rect(x, y, width, HEIGHT, "box", 6)
         yield _text(x + PAD, y + 20, name, "name")
-        lanes = f"{folding.i_lanes} → {folding.o_lanes} lanes"
-        yield _text(x + PAD, y + 37, f"{layer.node.spec.kind}, gives {_times(layer.node.output_shape)}, {lanes}")
+        shape, sizes = _facts(layer)
+        yield _text(x + PAD, y + 37, shape)
         yield _rect(x + PAD, y + 44, inner, 5, "track", 2)
         yield _rect(x + PAD, y + 44, max(2.0, inner * layer.cycles / self.slowest), 5, "bar", 2)
         yield _text(x + PAD, y + 64, f"{layer.cycles:,} cycles an image")
         if is_slowest:
             yield _text(x + width - PAD, y + 64, "bottleneck", "mark", "end")
-        multipliers = f"{folding.multipliers:,} multipliers, " if folding.multipliers else ""
-        memory = f"{_bits(folding.memory_bits)}, " if folding.memory_bits else ""
-        sizes = f"{multipliers}{memory}{taken.dsps:,} DSPs, {taken.brams:,} BRAMs"
         yield _text(x + PAD, y + 81, sizes, "dim")
         yield "</g>"
 
@@ -185,6 +183,16 @@ class _Picture:
             path.append(f"{_bend(at_x, at_y, self.places.x[place], top)} v {self._height(place.row):.1f}")
             at_x, at_y = self.places.x[place], top + self._height(place.row)
         return " ".join([*path, _bend(at_x, at_y, x, y)])
+
+
+def _facts(layer: LayerPlan) -> tuple[str, str]:
+    """What a layer is, and what it takes; nothing is said of what it takes none of."""
+    folding, taken = layer.folding, layer.taken
+    counts = {"multiplier": folding.multipliers, "DSP": taken.dsps, "BRAM": taken.brams}
+    sizes = [f"{count:,} {what}{'s' * (count > 1)}" for what, count in counts.items() if count]
+    sizes += [_bits(folding.memory_bits)] if folding.memory_bits else []
+    shape, lanes = _times(layer.node.output_shape), f"{folding.i_lanes} → {folding.o_lanes} lanes"
+    return f"{layer.node.spec.kind}, gives {shape}, {lanes}", ", ".join(sizes)
 
 
 def _bend(x: float, y: float, to_x: float, to_y: float) -> str:
