@@ -150,7 +150,7 @@ class _Picture:
         yield _text(x + PAD, y + 64, f"{layer.cycles:,} cycles an image")
         if is_slowest:
             yield _text(x + width - PAD, y + 64, "bottleneck", "mark", "end")
-        yield _text(x + PAD, y + 81, sizes, "dim")
+        yield _text(x + PAD, y + 81, sizes or "nothing to store", "dim")
         yield "</g>"
 
     def _arrows(self, reader: str, joins: tuple[tuple[str, JoinFolding], ...]) -> Iterator[str]:

@@ -75,8 +75,8 @@ class Kind:
 
     `keras` is the Keras layer that it reads, None if there is none; `activation` the name of the Keras activation
     that it is; `foldings` lists the hardware for an integer layer, None if it needs none. `note` says what is and is
-    not supported, where the names leave that open; `also` are the layers of `LOWERED` that become this kind for the most
-    part.
+    not supported, where the names leave that open; `also` are the layers of `LOWERED` that become this kind, for the
+    most part.
     """
 
     spec: type[Op]
