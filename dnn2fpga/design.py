@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,8 @@ from .flow import netlist
 from .flow.build import build
 from .flow.engines import Engine, Stalls, default_engine
 from .flow.simulate import Simulation, simulate
-from .hw.choose import Budget, choices_of
 from .hw.pipeline import Pipeline
-from .hw.plan import Plan, TooSmall, plan, smallest
+from .hw.plan import Plan, TooSmall, plan
 from .hw.resources import Device, Resources
 from .kinds import FOLDINGS
 from .platforms import BOARDS, find
@@ -30,25 +29,25 @@ LINK = Resources(luts=850, ffs=450)
 """What the link to the host takes of a board beside the pipeline, the memory for two images apart."""
 
 
-def reserved(qgraph: QGraph, board: Board) -> Resources:
-    """What is kept free on a board beside the layers: the link, and memory for two images."""
-    return LINK + Resources(brams=2 * board.device.brams(math.prod(qgraph.input_shape), qgraph.i.bits))
+def planned_for(qgraph: QGraph, board: Board, fps: float | None = None) -> Plan:
+    """The plan for a board, on which the link and memory for two images are kept free."""
+    images = board.device.brams(math.prod(qgraph.input_shape), qgraph.i.bits) * 2
+    reserved = LINK + Resources(brams=images)
+    return plan(qgraph, FOLDINGS, board.device, board.clock_mhz, fps=fps, reserved=reserved)
 
 
 def boards_that_hold(qgraph: QGraph, lacking: Sequence[str]) -> str:
-    """Which boards hold the smallest design, with what it takes there of `lacking`; or what else would help."""
+    """Which boards hold the model, with what its plan takes there of the resources `lacking`; or what would help."""
     said: dict[Device, str | None] = {}
-    held = []
     for board in BOARDS.values():
         if board.device not in said:
-            budget = Budget(board.device, reserved(qgraph, board))
             try:
-                found = smallest(qgraph.name, choices_of(qgraph, FOLDINGS, budget), budget, board.clock_mhz)
-                said[board.device] = budget.figures(found.resources - budget.reserved, lacking)
+                taken, there = planned_for(qgraph, board).resources, board.device.budget
+                figures = (f"{getattr(taken, name):,} of {getattr(there, name):,} {name}" for name in lacking)
+                said[board.device] = ", ".join(figures)
             except TooSmall:
                 said[board.device] = None
-        if figures := said[board.device]:
-            held.append(f"{board.name} ({figures})")
+    held = [f"{board.name} ({figures})" for board in BOARDS.values() if (figures := said[board.device])]
     if not held:
         return "no board that we know holds it: quantize to fewer bits, or make the model smaller"
     return f"name a board that holds it: {', '.join(held)}"
@@ -69,11 +68,10 @@ class Design:
     @cached_property
     def plan(self) -> Plan:
         """Lanes, cycles and sizes."""
-        board, make = self.board, partial(plan, self.qgraph, FOLDINGS, fps=self.fps)
         try:
-            if board is None:
-                return make()
-            return make(board.device, board.clock_mhz, reserved=reserved(self.qgraph, board))
+            if self.board is None:
+                return plan(self.qgraph, FOLDINGS, fps=self.fps)
+            return planned_for(self.qgraph, self.board, self.fps)
         except TooSmall as small:
             raise Refusal(f"{small}; {boards_that_hold(self.qgraph, small.lacking)}") from None
 

@@ -193,9 +193,11 @@ def _meet(name: str, choices: Sequence[Choice], budget: Budget, clock_mhz: float
         if found is None or budget.excess(found[1]):
             break
         result = assemble(name, found[0], budget, clock_mhz)
-        if result.cycles_per_image <= allowed and not _excess(result, budget):
+        if _excess(result, budget):
+            break  # with its queues; faster ones take no less
+        if result.cycles_per_image <= allowed:
             return result
-        # The gaps between rows and between images were too many, or the queues: the next faster one.
+        # The gaps between rows and between images were too many: the next faster one.
     most = _fastest(name, choices, budget, clock_mhz) or smallest(name, choices, budget, clock_mhz)
     if most.cycles_per_image <= allowed:
         return most

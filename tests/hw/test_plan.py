@@ -12,13 +12,13 @@ from dnn2fpga.hw.plan import TooSmall, plan, smallest
 from dnn2fpga.hw.resources import Device, Resources
 from dnn2fpga.kinds import FOLDINGS, SPECS
 from dnn2fpga.model import description
-from dnn2fpga.quant.ops.add import Add
 from dnn2fpga.quant.quantize import quantize_graph
 from dnn2fpga.shipped import digits, model_folder
 
-from ..networks import Builder
+from ..test_branches import residual
 
 LARGE = Device("large", "ecp5", Resources(luts=80_000, ffs=80_000, dsps=156, brams=208))
+LARGE_ICE40 = Device("large ice40", "ice40", Resources(luts=80_000, ffs=80_000, dsps=64, brams=208))
 SMALL = Device("small", "ecp5", Resources(luts=24_000, ffs=24_000, dsps=28, brams=56))
 
 
@@ -67,29 +67,27 @@ def test_refuses_a_device_that_is_too_small_and_says_what_lacks(qgraph):
 
 @pytest.fixture(scope="module")
 def around():
-    """A network whose short branch waits in block RAM."""
-    net = Builder((24, 24, 8)).conv(8, (1, 1)).relu()
-    start = net.last
-    return net.conv(8, (5, 5), padding="same").relu().conv(8, (5, 5), padding="same").add(Add(), start).quantized()
+    """A network whose short branch waits in block RAM: an iCE40 has no other memory."""
+    return residual().quantized()
 
 
-@pytest.mark.parametrize("fps", [None, 20.0])
+@pytest.mark.parametrize("fps", [None, 100_000])
 def test_queues_where_branches_meet_must_fit_too(around, fps):
-    free = plan(around, FOLDINGS, LARGE, 80.0, fps=fps)
+    free = plan(around, FOLDINGS, LARGE_ICE40, 80.0, fps=fps)
     joins = [join for layer in free.layers for join in layer.joins]
-    assert sum(join.resources(LARGE).brams for join in joins) > 0
-    tight = replace(LARGE, budget=replace(LARGE.budget, brams=free.resources.brams - 1))
+    assert sum(join.resources(LARGE_ICE40).brams for join in joins) > 0
+    tight = replace(LARGE_ICE40, budget=replace(LARGE_ICE40.budget, brams=free.resources.brams - 1))
     found = plan(around, FOLDINGS, tight, 80.0, fps=fps)
     assert not Budget(tight, Resources()).excess(found.resources)
 
 
 def test_a_device_is_too_small_where_only_the_queues_are_too_many(around):
-    budget = Budget(LARGE, Resources())
+    budget = Budget(LARGE_ICE40, Resources())
     choices = choices_of(around, FOLDINGS, budget)
     _, without = choose(choices, cycle_targets(choices)[-1], budget)
     whole = smallest("around", choices, budget, 80.0).resources.brams
     assert without.brams < whole
-    tight = Budget(replace(LARGE, budget=replace(LARGE.budget, brams=whole - 1)), Resources())
+    tight = Budget(replace(LARGE_ICE40, budget=replace(LARGE.budget, brams=whole - 1)), Resources())
     with pytest.raises(TooSmall, match=f"takes {whole} of {whole - 1} brams"):
         smallest("around", choices, tight, 80.0)
 
