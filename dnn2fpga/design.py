@@ -43,8 +43,8 @@ def boards_that_hold(qgraph: QGraph, lacking: Sequence[str]) -> str:
         if board.device not in said:
             try:
                 taken, there = planned_for(qgraph, board).resources, board.device.budget
-                figures = (f"{getattr(taken, name):,} of {getattr(there, name):,} {name}" for name in lacking)
-                said[board.device] = ", ".join(figures)
+                parts = (f"{getattr(taken, name):,} of {getattr(there, name):,} {name}" for name in lacking)
+                said[board.device] = ", ".join(parts)
             except TooSmall:
                 said[board.device] = None
     held = [f"{board.name} ({figures})" for board in BOARDS.values() if (figures := said[board.device])]
