@@ -11,7 +11,7 @@ from dnn2fpga.quant.ops.add import Add
 
 from ..networks import Builder
 
-MARGINS = ((1, 2), (0, 3))
+MARGINS = ((1, 0), (0, 2))
 
 
 def same(before, after):
@@ -42,6 +42,8 @@ def test_zeros_at_the_start_of_a_model():
         lambda net: net.pool((2, 2), (2, 2)),
         lambda net: net.average((2, 2), (2, 2)),
         lambda net: net.flatten().dense(2),
+        lambda net: net.conv(3, (2, 2)),  # which would find two columns of zeros
+        lambda net: net.conv(3, (1, 3)),  # which would find a row of zeros
     ],
 )
 def test_zeros_stay_where_padding_is_something_else(behind):
