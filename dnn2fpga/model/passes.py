@@ -117,7 +117,7 @@ def fold_zeros(graph: Graph) -> Graph:
     """Make each layer of zeros around an image the border of the convolution right behind it, if it alone reads it.
 
     Its window then puts the zeros in itself. Zeros between pixels stay a layer, and so do those before a window that
-    chooses its padding itself, that pools, where padding does not count, or that would find nothing but zeros.
+    chooses its padding itself, or pools, where padding does not count, or finds nothing but zeros at some place.
     """
 
     def fuse(before: Node | None, node: Node) -> Node | None:
@@ -131,7 +131,7 @@ def fold_zeros(graph: Graph) -> Graph:
             for sides in zip(window.border, before.spec.margins, strict=True)
         )
         if any(max(sides) >= reach for sides, reach in zip(border, window.reach, strict=True)):
-            return None
+            return None  # whole windows of zeros
         spec = replace(node.spec, window=replace(window, border=border))
         return replace(node, spec=spec, inputs=before.inputs)
 

@@ -181,6 +181,7 @@ CASES = {
         within(Builder((1,))).quantized(activation_bits=6, signed=False),
         within(Builder((2, 3))).quantized(activation_bits=10, power_of_two=True),
         within(Builder((2,))).quantized(activation_bits=1),
+        within(Builder((40,)).dense(40).dense(6)).quantized(),  # far apart: the greatest of another row would tell
     ],
     "softmax": [
         Builder((2, 3, 4)).softmax().quantized(),
