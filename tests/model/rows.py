@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from dnn2fpga.quant.ops.add import Add, Subtract
+from dnn2fpga.quant.ops.average_pool2d import AveragePool2D
 from dnn2fpga.quant.ops.concatenate import Concatenate
 from dnn2fpga.quant.ops.conv2d import Conv2D
 from dnn2fpga.quant.ops.dense import Dense
@@ -28,6 +29,7 @@ class Row(NamedTuple):
 ROWS = (
     Row(Conv2D, "Conv2D", None),
     Row(MaxPool2D, "MaxPooling2D", None),
+    Row(AveragePool2D, "AveragePooling2D", None),
     Row(Dense, "Dense", None),
     Row(Flatten, "Flatten", None),
     Row(ReLU, "ReLU", "relu"),
