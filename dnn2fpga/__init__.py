@@ -20,7 +20,7 @@ import numpy as np
 
 from .design import Design
 from .errors import Refusal, Shortfall
-from .kinds import KINDS, SPECS
+from .kinds import KINDS, LOWERED, SPECS
 from .model import description as _float_description
 from .model import keras as _keras
 from .model.folder import kind_of_description as _kind_of_description
@@ -49,7 +49,7 @@ __all__ = [
 
 def from_keras(source: Any) -> Graph:
     """Read a `.keras` or `.h5` file, or a live `keras.Model`. Raises `Refusal` on what is not supported."""
-    return _keras.from_keras(source, KINDS)
+    return _keras.from_keras(source, KINDS, LOWERED)
 
 
 def quantize(graph: Graph, samples: np.ndarray, bits: int = 8, **scheme: Any) -> QGraph:

@@ -9,7 +9,7 @@ from .dataset import Samples, read_samples
 from .design import Design
 from .errors import Refusal
 from .flow.engines import ENGINES, Engine, Stalls, default_engine
-from .kinds import KINDS, SPECS
+from .kinds import KINDS, LOWERED, SPECS
 from .model import description as float_description
 from .model.folder import kind_of_description
 from .model.graph import Graph
@@ -35,7 +35,7 @@ def float_model(path: Path, show: Show) -> Graph:
             raise Refusal(f"{path} holds an integer model; quantize takes a float one")
         return float_description.load(path, SPECS)
     with show.steps("reading the Keras model"):
-        return from_keras(path, KINDS)
+        return from_keras(path, KINDS, LOWERED)
 
 
 def samples(options: Namespace) -> Samples:

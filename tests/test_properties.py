@@ -13,8 +13,18 @@ from dnn2fpga.hw.plan import GENERIC, assemble
 from dnn2fpga.hw.resources import Resources
 from dnn2fpga.hw.schedule import IMAGES
 from dnn2fpga.kinds import FOLDINGS
+from dnn2fpga.quant.ops.rectifiers import ELU, SELU, LeakyReLU
+from dnn2fpga.quant.ops.relu import BentReLU
+from dnn2fpga.quant.ops.smooth import Exponential, Gelu, HardSigmoid, HardSilu, Silu, Softplus, Softsign
+from dnn2fpga.quant.ops.softmax import Softmax
+from dnn2fpga.quant.ops.table import Sigmoid, Table, Tanh
 
 from .networks import Builder
+
+TABLES = (
+    Tanh(), Sigmoid(), BentReLU(0.5), BentReLU(None, 0.1, 0.2), LeakyReLU(), ELU(), SELU(), Softplus(), Softsign(),
+    HardSigmoid(), Silu(), HardSilu(), Gelu(), Exponential(),
+)  # fmt: skip
 
 MOST_CYCLES = 400
 """An image may take this many cycles, or else Amaranth's simulator takes too long."""
@@ -53,14 +63,15 @@ def _scheme(draw, builder, floats):
     bits = st.one_of(st.integers(1, 8), st.just(16))
     kinds = {node.spec.kind for node in builder.nodes}
     # a table of 16-bit values is too large to simulate
-    activation_bits = draw(st.integers(1, 8) if kinds & {"tanh", "sigmoid"} else bits)
+    tables = any(isinstance(node.spec, Table | Softmax) for node in builder.nodes)
+    activation_bits = draw(st.integers(1, 8) if tables else bits)
     scheme = {
         "weight_bits": draw(bits), "activation_bits": activation_bits,
         "symmetric": draw(st.booleans()), "per_channel": draw(st.booleans()), "power_of_two": draw(st.booleans()),
         "sign": "relu" not in kinds and draw(st.booleans()),
         "calibration": draw(st.sampled_from(["min_max", "mse"])),
     }  # fmt: skip
-    if activation_bits == 1 and "relu" in kinds:
+    if activation_bits == 1 and kinds & {"relu", "prelu"}:
         scheme |= {"activation_bits": 2}  # a signed bit is a sign, behind which a ReLU has nothing to do
     with_kernel = [node.name for node in builder.nodes if node.spec.has_kernel]
     if floats and with_kernel:
@@ -81,7 +92,13 @@ def _add_window(draw, builder):
 
 
 def _add_activation(draw, builder):
-    getattr(builder, draw(st.sampled_from(["relu", "tanh", "sigmoid"])))()
+    found = draw(st.sampled_from(["relu", "prelu", "softmax", *TABLES]))
+    if found in TABLES:
+        builder.add(found)
+    elif found == "softmax":
+        builder.softmax().relu()  # so that it is none at the end
+    else:
+        getattr(builder, found)()
 
 
 def planned(qgraph, speed):

@@ -16,10 +16,12 @@ from .mac import AdderTree, MacArray
 from .max_pool2d import MaxPool2D, MaxPool2DFolding
 from .pipeline import Pipeline
 from .popcount import Popcount
+from .prelu import PReLU, PReLUFolding
 from .primitives.multiplier import Multiplier
 from .products import products_of
 from .relu import ReLU
 from .requantize import Requantize, Rescale
+from .row_softmax import RowSoftmax, RowSoftmaxFolding
 from .softmax import Winner
 from .stream import MasterSlave, Narrow, Widen, connect, lanes
 from .table import Table
@@ -28,6 +30,7 @@ from .window import SlidingWindow
 __all__ = [
     "AdderTree", "Conv2D", "Conv2DFolding", "Dense", "DenseFolding", "FloatDense", "FloatDenseFolding", "FloatFormat",
     "FloatSums", "Join", "JoinFolding", "MacArray", "MasterSlave", "MaxPool2D", "MaxPool2DFolding", "Multiplier",
-    "Narrow", "Pipeline", "Popcount", "ReLU", "Requantize", "Rescale", "SlidingWindow", "Sums", "Table", "Widen",
-    "Window", "Winner", "connect", "floating", "lanes", "products_of",
+    "Narrow", "PReLU", "PReLUFolding", "Pipeline", "Popcount", "ReLU", "Requantize", "Rescale", "RowSoftmax",
+    "RowSoftmaxFolding", "SlidingWindow", "Sums", "Table", "Widen", "Window", "Winner", "connect",
+    "floating", "lanes", "products_of",
 ]  # fmt: skip

@@ -65,8 +65,11 @@ class CreditQueue(wiring.Component):
         ]
         return m
 
-    def book_each(self, m: Module, source: stream.Interface, latency: int) -> None:
-        """Take a word a clock from `source` into a pipeline of `latency` cycles, a place booked for what each gives."""
+    def book_each(self, m: Module, source: stream.Interface, latency: int) -> Signal:
+        """Take a word a clock from `source` into a pipeline of `latency` cycles, a place booked for what each gives.
+
+        Bit n of the answer is high n cycles after each word.
+        """
         step = Signal(latency + 1)
         m.d.sync += step[1:].eq(step)
         m.d.comb += [
@@ -75,6 +78,7 @@ class CreditQueue(wiring.Component):
             self.book.eq(source.valid),
             self.give.eq(step[latency]),
         ]
+        return step
 
 
 def timing(depth: int, latency: int) -> Buffer:

@@ -173,13 +173,13 @@ class Requantize(wiring.Component):
             clamped = Signal(rescale.o, name=f"clamped{lane}", reset_less=True)
             m.d.sync += [
                 result.eq(product + addends.row[lane]),
-                clamped.eq(_clamp(result.shift_right(rescale.scaling.shift), rescale.o)),
+                clamped.eq(clamp(result.shift_right(rescale.scaling.shift), rescale.o)),
             ]
             m.d.comb += self.o[lane].eq(clamped)
         return m
 
 
-def _clamp(value: Value, shape: Shape) -> Value:
+def clamp(value: Value, shape: Shape) -> Value:
     """The nearest integer of a shape; a comparison only where it can be beyond."""
     low, high = minimum(shape), maximum(shape)
     held = value.shape()

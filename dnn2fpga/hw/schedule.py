@@ -14,7 +14,7 @@ from itertools import pairwise
 from ..model.graph import INPUT
 from .choose import Chosen, Placed, end_of
 from .layer import ports_of
-from .timing import Buffer, Network, Sink, Source, Tap
+from .timing import Buffer, Network, Sink, Source, Tap, wire
 
 IMAGES = 4
 """Images timed: the first gives the latency, the others the interval."""
@@ -98,7 +98,9 @@ class _Network:
                     if tap.buffer is not None and tap.buffer.room == join.depth:
                         self.queues[placed.node.name].append(tap)
                 arriving.append(tap)
-            taps[placed.node.name] = _layer(network, placed, arriving)
+            given = _layer(network, placed, arriving)
+            # A word leaves a layer's own buffer once, for all that read it.
+            taps[placed.node.name] = network.process(wire(), given) if given.buffer else given
         last = network.through(taps[chosen[-1].node.name], end_of(chosen[-1].folding).timing())
         network.process(self.sink.process(), last)
 

@@ -1,5 +1,6 @@
 """The end of a classifier: its logits as they are, then the index of the greatest."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,10 +18,11 @@ from .timing import Buffer, Peek, Pop, Process, Put
 
 @dataclass(frozen=True)
 class WinnerFolding(NoMultipliers):
-    """The winner of `classes` logits of shape `i`, one a word."""
+    """The winner of each of `rows` of `classes` logits of shape `i`, one a word."""
 
     i: Shape
     classes: int
+    rows: int = 1
     i_lanes = 1
     o_lanes = 1
     memory_bits = 0
@@ -32,8 +34,8 @@ class WinnerFolding(NoMultipliers):
 
     @property
     def least_cycles(self) -> int:
-        """The logits, then the winner."""
-        return self.classes + 1
+        """Of each row the logits, then the winner."""
+        return self.rows * (self.classes + 1)
 
     def resources(self, device: Device) -> Resources:
         """What it takes of a chip, estimated."""
@@ -59,7 +61,7 @@ class WinnerFolding(NoMultipliers):
 
 def foldings(node: QNode) -> Iterator[WinnerFolding]:
     """The one folding there is."""
-    yield WinnerFolding(shape_of(node.i), node.input_shape[0])
+    yield WinnerFolding(shape_of(node.i), node.input_shape[-1], math.prod(node.input_shape[:-1]))
 
 
 class Winner(wiring.Component):

@@ -1,10 +1,10 @@
-"""tanh, sigmoid, or any function of one value, looked up in a table."""
+"""Any function of one value, looked up in a table."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from amaranth import Module, Shape, Signal
+from amaranth import Module, Shape, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -17,6 +17,9 @@ from .resources import Device, Resources
 from .stream import connect, lanes
 from .timing import Buffer, Process, one_a_clock
 from .value_by_value import ValueByValue, lane_choices
+
+LOOK_UP = 2
+"""Cycles of `look_up`: block RAM is slow, and has a second register behind it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +70,7 @@ class Table(wiring.Component):
     queue (`hw/queue.py`).
     """
 
-    latency = 2
+    latency = LOOK_UP
 
     def __init__(self, table: Sequence[int], i: Shape, o: Shape, n: int) -> None:
         if len(table) != 1 << i.width:
@@ -83,14 +86,19 @@ class Table(wiring.Component):
         m.submodules.queue = results = CreditQueue(o.elem_shape, o.length, depth)
         connect(m, results.o, wiring.flipped(self.o))
         results.book_each(m, wiring.flipped(self.i), self.latency)
-        style = "block" if deal.in_block(len(self.table), o.elem_shape.width) else "logic"
         for lane, x in enumerate(self.i.payload):
-            m.submodules[f"table{lane}"] = rom = memory.Memory(
-                shape=o.elem_shape, depth=len(self.table), init=self.table, attrs={"rom_style": style}
-            )
-            port = rom.read_port()
-            m.d.comb += port.addr.eq(x)
-            found = Signal(o.elem_shape, name=f"found{lane}", reset_less=True)
-            m.d.sync += found.eq(port.data)  # block RAM is slow: a second register
-            m.d.comb += results.word[lane].eq(found)
+            m.d.comb += results.word[lane].eq(look_up(m, f"{lane}", self.table, o.elem_shape, x))
         return m
+
+
+def look_up(m: Module, name: str, table: Sequence[int], shape: Shape, x: Value) -> Signal:
+    """`table[x]`, of integers of `shape`, `LOOK_UP` cycles later."""
+    style = "block" if deal.in_block(len(table), shape.width) else "logic"
+    m.submodules[f"table{name}"] = rom = memory.Memory(
+        shape=shape, depth=len(table), init=table, attrs={"rom_style": style}
+    )
+    port = rom.read_port()
+    m.d.comb += port.addr.eq(x)
+    found = Signal(shape, name=f"found{name}", reset_less=True)
+    m.d.sync += found.eq(port.data)
+    return found

@@ -17,6 +17,15 @@ def import_keras(purpose: str) -> Any:
     return keras
 
 
+def import_h5py(purpose: str) -> Any:
+    """The reader of HDF5 files. Raises `Refusal`, which names the `purpose`, if it is missing."""
+    try:
+        import h5py
+    except ImportError:
+        raise Refusal(f"{purpose} needs h5py; pip install 'dnn2fpga[keras]'") from None
+    return h5py
+
+
 def tensorflow_and_keras(purpose: str) -> tuple[Any, Any]:
     """The two modules. Raises `Refusal` if they are missing, or if Keras runs on another framework."""
     keras = import_keras(purpose)
@@ -26,6 +35,12 @@ def tensorflow_and_keras(purpose: str) -> tuple[Any, Any]:
     if backend != "tensorflow":
         raise Refusal(f"{purpose} needs Keras on TensorFlow, not on {backend}; unset KERAS_BACKEND")
     return tensorflow, keras
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, on one line of bearable length."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 200 else text[:200] + "…"
 
 
 @contextmanager

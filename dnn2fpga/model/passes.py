@@ -14,14 +14,14 @@ from .graph import Graph, Node, readers, rewired
 
 
 def simplify(graph: Graph) -> Graph:
-    """The graph that the quantizer takes: sound weights, batch normalization and ReLU fused where they can be.
+    """The graph that the quantizer takes: sound weights; batch normalization, ReLU and zeros fused where they can be.
 
     Its float results are those of `graph` up to float32 rounding. Raises `Refusal`, naming the layer, on
     weights that are not finite, and on a name given twice.
     """
     check_names(graph.nodes)
     check_weights(graph)
-    graph = fold_relu(fold_batch_norm(graph))
+    graph = fold_zeros(fold_relu(fold_batch_norm(graph)))
     check_weights(graph)  # folding may overflow
     return graph
 
@@ -86,7 +86,24 @@ def _scaled(node: Node, slope: np.ndarray, offset: np.ndarray) -> Node:
 
 
 def fold_relu(graph: Graph) -> Graph:
-    """Fuse each ReLU into the layer right before it, where that layer's spec has a `relu` field."""
+    """Fuse each ReLU into the layer right before it, where that layer's spec has a `relu` field.
+
+    What stays, such as the upper limit of one that `rectifies`, is a layer of its own.
+    """
+    limited = {
+        node.inputs[0]
+        for node in graph.nodes
+        if getattr(node.spec, "rectifies", False) and len(readers(graph.nodes, node.inputs[0])) == 1
+    }
+    graph = replace(
+        graph,
+        nodes=tuple(
+            replace(node, spec=replace(node.spec, relu=True))
+            if node.name in limited and hasattr(node.spec, "relu")
+            else node
+            for node in graph.nodes
+        ),
+    )
 
     def fuse(before: Node | None, node: Node) -> Node | None:
         if node.spec.kind == "relu" and before is not None and hasattr(before.spec, "relu"):
@@ -96,11 +113,36 @@ def fold_relu(graph: Graph) -> Graph:
     return _melted(graph, fuse)
 
 
+def fold_zeros(graph: Graph) -> Graph:
+    """Make each layer of zeros around an image the border of the convolution right behind it, if it alone reads it.
+
+    Its window then puts the zeros in itself. Zeros between pixels stay a layer, and so do those before a window that
+    chooses its padding itself, or pools, where padding does not count, or finds nothing but zeros at some place.
+    """
+
+    def fuse(before: Node | None, node: Node) -> Node | None:
+        window = getattr(node.spec, "window", None)
+        if before is None or before.spec.kind != "zero_padding" or before.spec.strides != (1, 1):
+            return None
+        if window is None or not node.spec.has_kernel or window.padding != "valid":
+            return None
+        border = tuple(
+            tuple(a + b for a, b in zip(*sides, strict=True))
+            for sides in zip(window.border, before.spec.margins, strict=True)
+        )
+        if any(max(sides) >= reach for sides, reach in zip(border, window.reach, strict=True)):
+            return None  # whole windows of zeros
+        spec = replace(node.spec, window=replace(window, border=border))
+        return replace(node, spec=spec, inputs=before.inputs)
+
+    return _melted(graph, fuse)
+
+
 def _melted(graph: Graph, melt: Callable[[Node | None, Node], Node | None]) -> Graph:
     """The graph in which some layers are one with the layer before them.
 
-    `melt(before, node)` gives what both become, None where both stay. `before` is None where there is none, or where
-    others read it too.
+    `melt(before, node)` gives what both become, called as one of them, None where both stay. `before` is None where
+    there is none, or where others read it too.
     """
     nodes: dict[str, Node] = {}
     instead: dict[str, str] = {}
@@ -112,6 +154,8 @@ def _melted(graph: Graph, melt: Callable[[Node | None, Node], Node | None]) -> G
         if both is None:
             nodes[node.name] = node
         else:
+            if before is not None and both.name != before.name:
+                del nodes[before.name]
             nodes[both.name] = both
             instead[node.name] = both.name
     return replace(graph, nodes=tuple(nodes.values()))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from types import UnionType
+from collections.abc import Sequence
+from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -27,12 +28,15 @@ def encode(value: Any) -> Any:
 def decode(hint: Any, value: Any, at: str = "") -> Any:
     """A JSON value as the type that `hint` says. `at` is the value's path in its document, for the refusal.
 
-    Hints: dataclasses, `X | Y` of dataclasses that have different fields, `tuple[X, Y]`, `tuple[X, ...]`,
+    Hints: dataclasses, `X | None`, `X | Y` of dataclasses that have different fields, `tuple[X, Y]`, `tuple[X, ...]`,
     `dict[str, X]`, bool, int, float, str, Any. Raises `Refusal` on a value of another type, and on keys that the
     dataclass lacks or wants.
     """
     if get_origin(hint) is UnionType:
-        return decode(_member(get_args(hint), value), value, at)
+        members = [member for member in get_args(hint) if member is not NoneType]
+        if value is None and len(members) < len(get_args(hint)):
+            return None
+        return decode(_member(members, value) if len(members) > 1 else members[0], value, at)
     if dataclasses.is_dataclass(hint):
         return _decode_dataclass(hint, value, at)
     if get_origin(hint) is tuple:
@@ -59,7 +63,7 @@ def _decode_dataclass(hint: Any, value: Any, at: str) -> Any:
     return hint(**{name: decode(hints[name], part, _inside(at, name)) for name, part in value.items()})
 
 
-def _member(hints: tuple[Any, ...], value: Any) -> Any:
+def _member(hints: Sequence[Any], value: Any) -> Any:
     """The dataclass of a union that shares most fields with an object: what is wrong is then told of that one."""
     keys = value.keys() if isinstance(value, dict) else set()
     return max(hints, key=lambda hint: len(keys & {field.name for field in dataclasses.fields(hint)}))

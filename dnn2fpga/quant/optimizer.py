@@ -119,12 +119,12 @@ class Optimizer:
         of logits would praise what makes the sure ones surer. Of others it is the mean squared error.
         """
         x = np.asarray(self.samples[:MEASURED], np.float32)
-        expected = self.graph.run(x).reshape(len(x), -1)
-        found = qgraph.outputs_to_real(qgraph.run(x)).reshape(len(x), -1)[:, : expected.shape[1]]
+        expected = self.graph.run(x)
+        found = qgraph.outputs_to_real(qgraph.run(x))[..., : expected.shape[-1]]
         last = self.graph.nodes[-1].spec
         if last.kind != "softmax":
             return float(np.square(found - expected).mean())
-        return float((expected * np.log((expected + TINY) / (last.run_float({}, found) + TINY))).sum(axis=1).mean())
+        return float((expected * np.log((expected + TINY) / (last.run_float({}, found) + TINY))).sum(axis=-1).mean())
 
 
 def optimize(

@@ -14,7 +14,6 @@ import numpy as np
 from ..errors import Refusal
 from ..model.frameworks import tensorflow_and_keras
 from ..model.graph import Graph, Values
-from ..model.passes import simplify
 from .graph import check_batch
 from .qat_checkpoint import fingerprint
 from .qat_loop import EVALUATED, Loop, Progress, Row, Samples
@@ -111,7 +110,7 @@ def fine_tune(
     model = FakeQuantized(keras, prepared, scheme, formats, learn_scales=training.learn_scales, dorefa=training.dorefa)
     outputs = None
     if teacher is not None and (y is None or training.distillation > 0):
-        outputs = _float_outputs(tf, keras, simplify(teacher), x)
+        outputs = _float_outputs(tf, keras, Scheme().prepared(teacher), x)
     order = np.random.default_rng(training.seed).permutation(len(x))
     loop = Loop(
         tf, keras, model, Samples(x, y, outputs, order[validated:], order[:validated]), epochs=training.epochs,

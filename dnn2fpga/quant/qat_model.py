@@ -7,6 +7,7 @@ Each rounding has a straight-through gradient: backward, it is not there, and wh
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -42,12 +43,18 @@ class FakeFormat:
 
     def __init__(self, keras: Any, fmt: Format, *, learned: bool) -> None:
         self._ops, self._fmt = keras.ops, fmt
-        self._growth = keras.Variable(0.0) if learned else None
+        self._growth, self._own = keras.Variable(0.0) if learned else None, True
+
+    def on_its_scale(self, fmt: Format) -> FakeFormat:
+        """A format of the same scale, which stays the same: it is trained here, and not there."""
+        other = copy(self)
+        other._fmt, other._own = fmt, False
+        return other
 
     @property
     def variables(self) -> list[Any]:
         """What is trained."""
-        return [] if self._growth is None else [self._growth]
+        return [self._growth] if self._own and self._growth is not None else []
 
     def _scale(self) -> Any:
         scale = np.float32(self._fmt.scale)
@@ -152,11 +159,12 @@ class FakeKernel:
 class _Step:
     """One layer of the integer model: the float layer that it stands for, if any, and the rounding of what it gives.
 
-    `i` is the format in which its first input arrives, if that is in integers.
+    `arriving` is the format to which what comes in was last rounded.
     """
 
     def __init__(
-        self, keras: Any, q: QNode, node: Node | None, kernel: FakeKernel | None, i: FakeFormat | None, *, learned: bool
+        self, keras: Any, q: QNode, node: Node | None, kernel: FakeKernel | None, arriving: FakeFormat | None, *,
+        learned: bool,
     ) -> None:  # fmt: skip
         self._ops, self.node, self.kernel = keras.ops, node, kernel
         floats = {} if node is None else node.weights
@@ -168,16 +176,19 @@ class _Step:
         self._pad = float(q.i.dequantize(np.array(q.i.zero)))
         # A layer with constants of its own works out new numbers, or one whose input is in none; others hand theirs on.
         new = isinstance(q.i, FloatFormat) or bool(q.arrays or q.scalars) or q.spec.kind == "slice"
-        kept = i if new and q.o is q.i else None  # not one alike, but the very format that came, which may be learned
-        made = new and kept is None and isinstance(q.o, Format)
-        self._own = FakeFormat(keras, q.o, learned=learned) if made else None  # type: ignore[arg-type]
-        self.o = kept or self._own
-        self.gives = self.o if new else i
+        self.o: FakeFormat | None = None
+        if new and isinstance(q.o, Format):
+            # New numbers in the very format that came, as averages are, stay in it however it is trained.
+            if arriving is not None and q.o == q.i and not (q.spec.has_kernel or q.spec.rescales):
+                self.o = arriving.on_its_scale(q.o)
+            else:
+                self.o = FakeFormat(keras, q.o, learned=learned)
+        self.leaving = self.o or arriving
 
     @property
     def variables(self) -> list[Any]:
         """What is trained."""
-        parts = [part.variables for part in (self.kernel, self._own) if part is not None]
+        parts = [part.variables for part in (self.kernel, self.o) if part is not None]
         return [*self._weights.values(), *(variable for part in parts for variable in part)]
 
     def __call__(self, *xs: Any) -> Any:
@@ -210,8 +221,8 @@ class FakeQuantized:
         in_one = isinstance(qgraph.i, Format) and not qgraph.is_packed
         self._i = FakeFormat(keras, qgraph.i, learned=False) if in_one else None  # type: ignore[arg-type]
         self._steps = []
+        leaving = {INPUT: self._i}
         nodes = {node.name: node for node in graph.nodes}
-        given: dict[str, FakeFormat | None] = {INPUT: self._i}
         for q in qgraph.nodes:
             node, kernel, learned = nodes.get(q.name), None, False
             if node is not None and node.spec.has_kernel and isinstance(q.o, Format):
@@ -220,9 +231,9 @@ class FakeQuantized:
                     keras, node.weights["kernel"], scheme, scheme.bits(q.name).weight_bits,
                     formats.weight_scales[q.name], learned=learn_scales, dorefa=dorefa,
                 )  # fmt: skip
-            i = given.get(q.inputs[0])
-            self._steps.append(_Step(keras, q, node, kernel, i, learned=learned))
-            given[q.name] = self._steps[-1].gives
+            step = _Step(keras, q, node, kernel, leaving[q.inputs[0]], learned=learned)
+            leaving[q.name] = step.leaving
+            self._steps.append(step)
 
     @property
     def variables(self) -> Sequence[Any]:

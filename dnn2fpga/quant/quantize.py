@@ -154,7 +154,7 @@ class _Maker:
         at = Setting(
             arriving[0].fmt, arriving[0].shape, output_shape, bits.activation_bits, scheme.power_of_two,
             is_last(self.graph, node.name), formats.outputs.get(node.name), bits.weight_bits,
-            formats.weight_scales.get(node.name), formats.norms_kept, tuple(arriving[1:]),
+            formats.weight_scales.get(node.name), formats.norms_kept, tuple(arriving[1:]), scheme.symmetric,
         )  # fmt: skip
         if node.name in scheme.floating:
             qnode = float_node(node, node.spec.as_float(), at, self.float_format)

@@ -13,6 +13,7 @@ from ..model.passes import simplify
 from .calibrate import CALIBRATIONS
 from .fixed import Format, check_bits
 from .ops.affine import standing_alone
+from .ops.softmax import within
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Scheme:
 
     def prepared(self, graph: Graph) -> Graph:
         """`graph`, simplified, without each ReLU in whose place a sign stands. Raises `Refusal` as `check` does."""
-        graph = standing_alone(simplify(graph))
+        graph = within(standing_alone(simplify(graph)))
         self.check(graph)
         if not self.sign:
             return graph

@@ -14,7 +14,6 @@ from dnn2fpga.quant.ops.conv2d import Conv2D
 from dnn2fpga.quant.ops.dense import Dense
 from dnn2fpga.quant.ops.flatten import Flatten
 from dnn2fpga.quant.ops.relu import ReLU
-from dnn2fpga.quant.ops.softmax import Softmax
 from dnn2fpga.quant.ops.table import Tanh
 from dnn2fpga.quant.ops.window import Window
 from dnn2fpga.quant.quantize import integer_graph, quantize_graph
@@ -309,11 +308,6 @@ def test_outputs_finer_than_a_step_of_the_sum_are_refused():
 
 def test_models_without_layers_are_refused():
     refused("^the model has no layers; at least one is needed$", graph())
-
-
-def test_softmax_inside_a_model_is_refused():
-    model = graph(random_dense(), Node("soft", Softmax()), random_dense(4, 2, "last"))
-    refused("^layer 'soft': softmax is supported only at the end of a model$", model)
 
 
 def test_kernels_that_do_not_fit_are_refused():

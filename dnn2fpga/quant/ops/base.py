@@ -25,7 +25,8 @@ class Setting:
     the weights are kept, if `norms_kept` (see `scheme.Formats`). `activation_bits` is
     the width that the user chose for outputs, `power_of_two` whether scales are to be such; `last` says that the
     output is the model's own (or feeds only the choice of a winner). Of a layer with several inputs `i` and
-    `input_shape` are those of the first; `also` holds those of the others.
+    `input_shape` are those of the first; `also` holds those of the others. `symmetric` says whether formats are to
+    have no zero point.
     """
 
     i: Format | FloatFormat
@@ -39,6 +40,14 @@ class Setting:
     weight_scale: np.ndarray | None = None
     norms_kept: bool = False
     also: tuple[Arriving, ...] = ()
+    symmetric: bool = True
+
+    def format_of(self, low: float, high: float) -> Format:
+        """The format that just holds reals from `low` to `high`, of the kind that the user chose."""
+        if not self.symmetric and low < 0 and self.activation_bits > 1:
+            return Format.between(low, high, self.activation_bits, power_of_two=self.power_of_two)
+        found = Format.covering(low, high, self.activation_bits)
+        return found.with_power_of_two() if self.power_of_two else found
 
 
 @dataclass(frozen=True)

@@ -3,48 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ...errors import Refusal
-from ...model.graph import Node, Shape, Weights
+from ...model.graph import Graph, Node, Weights, readers
 from ..graph import QNode
-from .base import Op, Setting
+from .base import Op, Setting, refuse_unless
+from .pack import Pack
+from .row_softmax import RowSoftmax
 
 
 @dataclass(frozen=True)
 class Softmax(Op):
-    """In floats, softmax. In integers, the logits as they are, then the index of the greatest (the first, if tied)."""
+    """Softmax over the last axis. In integers, the logits as they are, each row with the index of the greatest behind.
+
+    Of tied ones the first counts.
+    """
 
     kind: ClassVar[str] = "softmax"
     hands_on: ClassVar[bool] = True
 
-    def output_shape(self, shape: Shape) -> Shape:
-        """One axis only."""
-        if len(shape) != 1:
-            raise Refusal(f"softmax takes (classes,), not {shape}; put a Flatten before it")
-        return shape
+    @classmethod
+    def from_keras(cls, config: dict[str, Any], weights: list[np.ndarray]) -> tuple[Op, Weights]:
+        """From a `Softmax` layer over the last axis, or the activation."""
+        refuse_unless(config, axis=-1)
+        return cls(), {}
 
     def run_float(self, weights: Weights, x: np.ndarray) -> np.ndarray:
         """In floating point."""
-        e = np.exp(x - x.max(axis=-1, keepdims=True))
-        return e / e.sum(axis=-1, keepdims=True)
+        return RowSoftmax().run_float(weights, x)
 
     def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, *, pad: float) -> Any:
         """For training: the logits as they are, as in integers. The loss is worked out of them."""
         return x
 
     def quantize(self, node: Node, at: Setting) -> QNode:
-        """(classes,) to (classes + 1,): the last is the winner."""
-        classes = at.input_shape[0]
-        if not at.last:
-            raise Refusal(f"layer '{node.name}': softmax is supported only at the end of a model")
+        """(…, classes) to (…, classes + 1): the last of each row is the winner."""
+        *axes, classes = at.input_shape
         if classes - 1 > at.i.maximum:
             raise Refusal(f"layer '{node.name}': {classes} classes do not fit into {at.i.bits}-bit outputs")
-        return QNode(node.name, self, at.input_shape, (classes + 1,), at.i, at.i)
+        return QNode(node.name, self, at.input_shape, (*axes, classes + 1), at.i, at.i)
 
     def run(self, node: QNode, x: np.ndarray) -> np.ndarray:
         """In integers."""
         return np.concatenate([x, x.argmax(axis=-1, keepdims=True)], axis=-1)
+
+
+def within(graph: Graph) -> Graph:
+    """The graph in which each softmax that is not at an end of the model gives probabilities."""
+
+    def is_within(node: Node) -> bool:
+        return any(not isinstance(reader.spec, Pack) for reader in readers(graph.nodes, node.name))
+
+    return replace(
+        graph,
+        nodes=tuple(
+            replace(node, spec=RowSoftmax()) if isinstance(node.spec, Softmax) and is_within(node) else node
+            for node in graph.nodes
+        ),
+    )

@@ -1,0 +1,21 @@
+"""Memories that hold values on their way: block RAM where they are large, LUT memory else where the chip has it."""
+
+from amaranth.lib import memory
+
+from .resources import Device, Resources
+from .window import BLOCK_BITS
+
+
+def buffer(depth: int, width: int) -> memory.Memory:
+    """A memory of `depth` words of `width` bits."""
+    # A small one is left to synthesis: not every family has LUT memory.
+    attrs = {"ram_style": "block"} if depth * width >= BLOCK_BITS else {}
+    return memory.Memory(shape=width, depth=depth, init=[], attrs=attrs)
+
+
+def resources(depth: int, width: int, device: Device) -> Resources:
+    """What it takes of a chip, with one port to write and one to read."""
+    if depth * width >= BLOCK_BITS or device.family == "ice40":
+        return Resources(brams=device.brams(depth, width))
+    # LUT memory: 16 words of 4 bits in 4 LUTs' room (2 of data, 2 of control), a read register, a mux between banks.
+    return Resources(luts=2 * width * -(-depth // 16), ffs=width)
