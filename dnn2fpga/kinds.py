@@ -51,6 +51,7 @@ from .quant.ops.cropping import Cropping
 from .quant.ops.dense import Dense, FloatDense
 from .quant.ops.flatten import Flatten
 from .quant.ops.global_pool import GlobalAveragePool, GlobalMaxPool
+from .quant.ops.lookup import Lookup
 from .quant.ops.max_pool2d import MaxPool2D
 from .quant.ops.maximum import Maximum
 from .quant.ops.multiply import Multiply
@@ -125,6 +126,7 @@ KINDS = (
     Kind(Concatenate, "Concatenate", None, in_turn.foldings),
     Kind(Slice, None, None, slice_.foldings),
     Kind(Pack, None, None, in_turn.foldings),
+    Kind(Lookup, None, None, table.foldings),
     Kind(RowSoftmax, None, None, row_softmax.foldings),
     Kind(FloatConv2D, None, None, conv2d.float_foldings),
     Kind(FloatDense, None, None, float_dense.foldings),

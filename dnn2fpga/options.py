@@ -15,12 +15,18 @@ from .model.folder import kind_of_description
 from .model.graph import Graph
 from .model.keras import from_keras
 from .quant import description as integer_description
+from .quant.tflite import from_tflite
 from .show import Show
 
 
 def design(options: Namespace) -> Design:
     """The design that the options ask for, planned: all that can be refused is refused here."""
     path: Path = options.model
+    if path.is_file() and path.suffix == ".tflite":
+        qgraph = from_tflite(path)
+        asked = Design(qgraph, board=options.board, fps=options.fps)
+        _ = asked.plan
+        return asked
     if path.is_file() or (path.is_dir() and kind_of_description(path) == "float"):
         raise Refusal(f"{path} is not an integer model: run dnn2fpga quantize first")
     asked = Design(integer_description.load(path, SPECS), board=options.board, fps=options.fps)
