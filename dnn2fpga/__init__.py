@@ -30,6 +30,7 @@ from .quant.graph import QGraph
 from .quant.optimizer import Optimizer
 from .quant.quantize import quantize_graph as _quantize_graph
 from .quant.scheme import LayerBits, Scheme
+from .quant.tflite import from_tflite
 
 __all__ = [
     "Design",
@@ -41,6 +42,7 @@ __all__ = [
     "Scheme",
     "Shortfall",
     "from_keras",
+    "from_tflite",
     "load",
     "quantize",
     "save",

@@ -103,7 +103,7 @@ def _parser() -> Parser:
     demo.add_argument("--out", type=Path, default=Path("demo"), help="folder to write to (default: %(default)s)")
 
     quantize = add("quantize", commands.quantize, "a float model and some data to an integer model")
-    quantize.add_argument("model", type=Path, help="a .keras or .h5 file, or the folder of a float model")
+    quantize.add_argument("model", type=Path, help="a .keras, .h5 or .json file, or the folder of a float model")
     _data(quantize)
     quantize.add_argument("--out", type=Path, required=True, help="folder for the integer model")
     _scheme(quantize)

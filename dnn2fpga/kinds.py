@@ -51,6 +51,7 @@ from .quant.ops.cropping import Cropping
 from .quant.ops.dense import Dense, FloatDense
 from .quant.ops.flatten import Flatten
 from .quant.ops.global_pool import GlobalAveragePool, GlobalMaxPool
+from .quant.ops.lookup import Lookup
 from .quant.ops.max_pool2d import MaxPool2D
 from .quant.ops.maximum import Maximum
 from .quant.ops.multiply import Multiply
@@ -223,6 +224,7 @@ KINDS = (
         in_turn.foldings,
         note="joins several outputs",
     ),
+    Kind(Lookup, None, None, table.foldings),
     Kind(
         RowSoftmax,
         None,

@@ -128,6 +128,19 @@ def test_is_close_to_the_float_model(name):
     assert np.square(expected - found).mean() < 0.01 * np.square(expected).mean()
 
 
+def test_the_class_is_that_of_the_first_output():
+    net = Builder((6,)).dense(3)
+    start = net.last
+    first = net.softmax().last
+    net.back_to(start).dense(2).tanh()
+    second = net.last
+    net.back_to(first).add(Pack(), second)
+    qgraph = net.quantized()
+    q = qgraph.run(net.samples(20))
+    assert q.shape == (20, 3 + 1 + 2)
+    assert (qgraph.classify(q) == q[:, :3].argmax(axis=1)).all()
+
+
 def test_a_shorter_branch_without_its_queue_stops_the_network():
     net, qgraph = network("residual")
     chosen = plan(qgraph, FOLDINGS)

@@ -77,8 +77,8 @@ def simulate(
     `progress` is told how many images are done. Raises `Refusal` on inputs that do not fit, or if the engine cannot
     run.
     """
-    expected = qgraph.run(x)
     q = qgraph.quantize_input(x)
+    expected = qgraph.run_integers(q)
     drawing = engine if vcd is None else Pysim(vcd)
     trace = _run(plan, q, drawing, stalls, lambda words: progress(words // plan.words_out))
     outputs = trace.words.reshape(expected.shape)

@@ -12,12 +12,13 @@ from amaranth.lib.wiring import In, Out
 
 from ..quant.graph import QNode
 from . import deal, queue
+from .bent import constants_of
 from .deal import Deal
 from .fixed import shape_of
 from .mac import MacArray, Products
 from .products import products_of
 from .queue import CreditQueue
-from .requantize import Requantize, Rescale
+from .requantize import Bent, Requantize, Rescale
 from .resources import Device, Resources, adder, register
 from .steps import Steps
 from .stream import lanes
@@ -29,9 +30,9 @@ class Sums:
     """What a folded layer computes: `kernel` (k, channels) of integers, then `offset`, `multiplier` and `shift`.
 
     `i` and `o` are the shapes of its inputs and outputs, `weight` that of the kernel's integers. Word by word, the
-    output is `clamp(round_half_up(((x @ kernel) · multiplier + offset) · 2^-shift))`. The inputs come in `blocks` of k,
-    each of which as many channels see, the first block's first. A tensor has that many `positions`, one behind the
-    other; constants are one a channel, or one a position and channel.
+    output is `clamp(round_half_up(((x @ kernel) · multiplier + offset) · 2^-shift))`, clamped as `Rescale` says. The
+    inputs come in `blocks` of k, each of which as many channels see, the first block's first. A tensor has that many
+    `positions`, one behind the other; constants are one a channel, or one a position and channel.
     """
 
     kernel: np.ndarray
@@ -43,15 +44,17 @@ class Sums:
     o: Shape
     blocks: int = 1
     positions: int = 1
+    limits: tuple[int, int] | None = None
+    bent: Bent | None = None
 
     @staticmethod
     def of(node: QNode, blocks: int = 1) -> "Sums":
         """Those of an integer layer."""
-        arrays, scalars = node.arrays, node.scalars
-        weight = Shape(scalars["weight_bits"], True)
+        law = constants_of(node)
         return Sums(
-            arrays["kernel"], arrays["offset"], arrays["multiplier"], scalars["shift"],
-            shape_of(node.i), weight, shape_of(node.o), blocks, math.prod(node.output_shape[:-1]),
+            node.arrays["kernel"], law.offset, law.multiplier, law.shift,
+            shape_of(node.i), Shape(node.scalars["weight_bits"], True), shape_of(node.o),
+            blocks, math.prod(node.output_shape[:-1]), law.limits, law.bent,
         )  # fmt: skip
 
     @cached_property
@@ -64,7 +67,8 @@ class Sums:
         """What follows the sum: a constant that it lacks is one more offset."""
         correction = np.resize(self.products.correction, self.offset.shape)
         offset = self.offset + correction * self.multiplier
-        return Rescale(offset, self.multiplier, self.shift, self.products.total, self.o)
+        bent = self.bent and Bent(self.bent.offset + correction * self.multiplier, self.bent.bend - correction)
+        return Rescale(offset, self.multiplier, self.shift, self.products.total, self.o, self.limits, bent)
 
     @cached_property
     def weightless(self) -> bool:
@@ -178,13 +182,13 @@ class DenseFolding(Steps):
     def _steps(self) -> Process:
         at = -1
         while True:
-            for word in range(self.words):
-                offered = yield Peek()
-                for _ in range(self.groups):
-                    at = max(at + 1, offered)
-                    if word == self.words - 1:
-                        at = yield Put(at)
+            for _ in range(self.words - 1):
+                at = max(at + 1, (yield Peek())) + self.groups - 1
                 yield Pop(at)
+            at = max(at, (yield Peek()) - 1)
+            for _ in range(self.groups):
+                at = yield Put(at + 1)
+            yield Pop(at)
 
     def build(self) -> "Dense":
         """The component."""

@@ -11,11 +11,12 @@ from amaranth.lib.wiring import In, Out
 from ..quant.fixed import Format
 from ..quant.graph import QNode
 from . import queue
+from .bent import constants_of
 from .fixed import product_shape, shape_for, shape_of
 from .mac import multiplier_resources
 from .primitives.multiplier import Multiplier
 from .queue import CreditQueue
-from .requantize import Requantize, Rescale
+from .requantize import Bent, Requantize, Rescale
 from .resources import Device, Resources
 from .stream import connect, lanes
 from .timing import Buffer, Process, one_a_clock
@@ -95,15 +96,16 @@ class MultiplyFolding:
 
 def foldings(node: QNode) -> Iterator[ZipFolding]:
     """As many lanes as divide the channels."""
-    arrays, scalars = node.arrays, node.scalars
+    law, scalars = constants_of(node), node.scalars
     zeros = scalars["zero_0"], scalars["zero_1"]
     formats = [arriving.fmt for arriving in node.arriving]
     factors = tuple(shape_for(fmt.minimum - zero, fmt.maximum - zero) for fmt, zero in zip(formats, zeros, strict=True))
     shapes = tuple(shape_of(fmt) for fmt in formats)
     assert isinstance(node.o, Format)
     for n, size in lane_choices(node):
-        offset, multiplier = np.tile(arrays["offset"], n), np.tile(arrays["multiplier"], n)
-        rescale = Rescale(offset, multiplier, scalars["shift"], product_shape(*factors), shape_of(node.o))
+        offset, multiplier = np.tile(law.offset, n), np.tile(law.multiplier, n)
+        bent = law.bent and Bent(np.tile(law.bent.offset, n), np.tile(law.bent.bend, n))
+        rescale = Rescale(offset, multiplier, law.shift, product_shape(*factors), shape_of(node.o), law.limits, bent)
         yield ZipFolding(shapes, MultiplyFolding(common(shapes), factors, zeros, rescale, n, size))
 
 

@@ -18,11 +18,25 @@ from .scaling import Scaling
 
 
 @dataclass(frozen=True, eq=False)
+class Bent:
+    """The offset of sums less than `bend`; both one a channel."""
+
+    offset: np.ndarray
+    bend: np.ndarray
+
+    @property
+    def shape(self) -> Shape:
+        """A shape that holds every bend."""
+        return shape_for(int(self.bend.min()), int(self.bend.max()))
+
+
+@dataclass(frozen=True, eq=False)
 class Rescale:
     """`clamp(round_half_up((sum · multiplier + offset) · 2^-shift))`, constants a channel, `total` the sums' shape.
 
-    The hardware is that of the simplest law that gives the same: multipliers that are powers of two, or that have
-    one in common, become shifts, and a single bit out a comparison.
+    What leaves is clamped to `limits`, to what its shape `o` holds if there are none; sums below a bend have an offset
+    of their own, if `bent` says so. The hardware is that of the simplest law that gives the same: multipliers that are
+    powers of two, or that have one in common, become shifts, and a single bit out a comparison.
     """
 
     offset: np.ndarray
@@ -30,6 +44,8 @@ class Rescale:
     shift: int
     total: Shape
     o: Shape
+    limits: tuple[int, int] | None = None
+    bent: Bent | None = None
 
     @property
     def addend(self) -> np.ndarray:
@@ -42,6 +58,20 @@ class Rescale:
         return Scaling(self.multiplier, self.addend, self.shift).simplified(self.total, self.o)
 
     @cached_property
+    def scaling_below(self) -> Scaling:
+        """The same below the bend: only the addend differs."""
+        if self.bent is None:
+            return self.scaling
+        addend = self.bent.offset + ((1 << self.shift) >> 1)
+        return Scaling(self.multiplier, addend, self.shift).simplified(self.total, self.o)
+
+    @cached_property
+    def addend_shape(self) -> Shape:
+        """A shape that holds every addend."""
+        shapes = self.scaling.addend_shape, self.scaling_below.addend_shape
+        return shape_for(min(map(minimum, shapes)), max(map(maximum, shapes)))
+
+    @cached_property
     def scaled(self) -> "Shifted | Multiplied":
         """How the hardware gets from a sum to the sum times its multiplier."""
         return scaled_by(self.scaling.multiplier, self.total)
@@ -49,7 +79,15 @@ class Rescale:
     @cached_property
     def result_shape(self) -> Shape:
         """A shape that holds every product plus addend."""
-        return shape_for(*self.scaling.result_range(self.total))
+        least, greatest = zip(
+            *(law.result_range(self.total) for law in (self.scaling, self.scaling_below)), strict=True
+        )
+        return shape_for(min(least), max(greatest))
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The least and greatest integer that leaves."""
+        return self.limits or (minimum(self.o), maximum(self.o))
 
     @property
     def latency(self) -> int:
@@ -63,7 +101,11 @@ class Rescale:
         if shifted > self.o.width:
             lane += Resources(luts=self.o.width + shifted // 3)
         factors = deal.resources(len(self.factor_rows(lanes)), lanes * self.scaled.factor.width, device)
-        addends = deal.resources(len(self.addend_rows(lanes)), lanes * self.scaling.addend_shape.width, device)
+        addends = deal.resources(len(self.addend_rows(lanes)), lanes * self.addend_shape.width, device)
+        if self.bent is not None:
+            lane += adder(self.bent.shape.width) + register(self.scaled.latency)
+            addends += deal.resources(len(self.below_rows(lanes)), lanes * self.addend_shape.width, device)
+            addends += deal.resources(len(self.bend_rows(lanes)), lanes * self.bent.shape.width, device)
         return lane * lanes + factors + addends
 
     def factor_rows(self, lanes: int) -> list[list[int]]:
@@ -73,6 +115,15 @@ class Rescale:
     def addend_rows(self, lanes: int) -> list[list[int]]:
         """What is added to each lane's, a row a word."""
         return deal.rows_of(self.scaling.addend, lanes)
+
+    def below_rows(self, lanes: int) -> list[list[int]]:
+        """What is added to each lane's below the bend, a row a word."""
+        return deal.rows_of(self.scaling_below.addend, lanes)
+
+    def bend_rows(self, lanes: int) -> list[list[int]]:
+        """Each lane's bend, a row a word."""
+        assert self.bent is not None
+        return deal.rows_of(self.bent.bend, lanes)
 
 
 class Shifted:
@@ -143,8 +194,12 @@ class Requantize(wiring.Component):
             raise ValueError(f"lanes must divide {len(rescale.offset)} channels, not be {lanes!r}")
         self.rescale, self.lanes, self.dsp = rescale, lanes, dsp
         self.factors = Deal(rescale.factor_rows(lanes), rescale.scaled.factor)
-        self.addends = Deal(rescale.addend_rows(lanes), rescale.scaling.addend_shape)
+        self.addends = Deal(rescale.addend_rows(lanes), rescale.addend_shape)
         self.lead = max(self.factors.latency, self.addends.latency - rescale.scaled.latency)
+        if rescale.bent is not None:
+            self.belows = Deal(rescale.below_rows(lanes), rescale.addend_shape)
+            self.bends = Deal(rescale.bend_rows(lanes), rescale.bent.shape)
+            self.lead = max(self.lead, self.bends.latency, self.belows.latency - rescale.scaled.latency)
         super().__init__(
             {
                 "announce": In(1),
@@ -167,21 +222,43 @@ class Requantize(wiring.Component):
             addends.step.eq(announced[product_at - addends.latency]),
         ]
         m.d.sync += announced[1:].eq(announced)
+        addend = list(addends.row) if rescale.bent is None else self._bent_addends(m, announced, product_at)
         for lane in range(self.lanes):
             product = rescale.scaled.build(m, f"scaled{lane}", self.sums[lane], factors.row[lane], dsp=self.dsp)
             result = Signal(rescale.result_shape, name=f"result{lane}", reset_less=True)
             clamped = Signal(rescale.o, name=f"clamped{lane}", reset_less=True)
             m.d.sync += [
-                result.eq(product + addends.row[lane]),
-                clamped.eq(clamp(result.shift_right(rescale.scaling.shift), rescale.o)),
+                result.eq(product + addend[lane]),
+                clamped.eq(clamp_between(result.shift_right(rescale.scaling.shift), *rescale.bounds)),
             ]
             m.d.comb += self.o[lane].eq(clamped)
         return m
 
+    def _bent_addends(self, m: Module, announced: Signal, product_at: int) -> list[Value]:
+        """Which addend each lane's sum wants: that is known when the sum comes, and waits for the product."""
+        m.submodules.belows, m.submodules.bends = belows, bends = self.belows, self.bends
+        m.d.comb += [
+            belows.step.eq(announced[product_at - belows.latency]),
+            bends.step.eq(announced[self.lead - bends.latency]),
+        ]
+        chosen = []
+        for lane in range(self.lanes):
+            is_below: Value = self.sums[lane] < bends.row[lane]
+            for stage in range(self.rescale.scaled.latency):
+                later = Signal(name=f"below{lane}_{stage}", reset_less=True)
+                m.d.sync += later.eq(is_below)
+                is_below = later
+            chosen.append(Mux(is_below, belows.row[lane], self.addends.row[lane]))
+        return chosen
+
 
 def clamp(value: Value, shape: Shape) -> Value:
     """The nearest integer of a shape; a comparison only where it can be beyond."""
-    low, high = minimum(shape), maximum(shape)
+    return clamp_between(value, minimum(shape), maximum(shape))
+
+
+def clamp_between(value: Value, low: int, high: int) -> Value:
+    """The nearest integer from `low` to `high`, in the same way."""
     held = value.shape()
     if maximum(held) > high:
         value = Mux(value > high, high, value)

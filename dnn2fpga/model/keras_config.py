@@ -115,7 +115,7 @@ def _sequential(config: Any, old: bool) -> Model:
 def _layer(record: Mapping[str, Any], old: bool) -> Layer:
     config, class_name = record["config"], record["class_name"]
     is_model = class_name in ("Sequential", "Functional", "Model")
-    name = record.get("name") or (config["name"] if isinstance(config, dict) else "sequential")
+    name = record.get("name") or (config.get("name", class_name) if isinstance(config, dict) else "sequential")
     operation = not is_model and _is_operation(record, old)
     layer = Layer(
         name,

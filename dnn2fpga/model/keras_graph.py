@@ -119,9 +119,7 @@ class Reader:
     def layer(self, class_name: str, config: dict[str, Any], weights: list[np.ndarray]) -> list[Part]:
         """The parts of a layer without its activation."""
         try:
-            if class_name in self.lowered:
-                return self.lowered[class_name](config, weights)
-            spec, named = self.layers[class_name].from_keras(config, weights)
+            return self._layer(class_name, config, weights)
         except Refusal:
             raise
         except (IndexError, ValueError):  # too few or too many of them
@@ -132,14 +130,25 @@ class Reader:
             ) from None
         except KeyError as error:
             raise Refusal(f"its configuration lacks {error}; save the model again") from None
-        return [("", spec, named)]
+
+    def _layer(self, class_name: str, config: dict[str, Any], weights: list[np.ndarray]) -> list[Part]:
+        if class_name in self.lowered:
+            return self.lowered[class_name](config, weights)
+        return [("", *self.layers[class_name].from_keras(config, weights))]
 
     def activation(self, suffix: str, activation: Any) -> Iterator[Part]:
         """The part of a Keras activation, which may be a layer without weights; none for the identity."""
         if activation in (None, "linear"):
             return
         if isinstance(activation, dict) and activation.get("class_name") in (*self.layers, *self.lowered):
-            for end, spec, named in self.layer(activation["class_name"], dict(activation["config"]), []):
+            class_name = activation["class_name"]
+            try:
+                parts = self._layer(class_name, dict(activation["config"]), [])
+            except Refusal:
+                raise
+            except (IndexError, ValueError):  # it has weights, which Keras keeps with those of the layer
+                raise Refusal(f"{class_name} as an activation is not supported; put it behind the layer") from None
+            for end, spec, named in parts:
                 yield suffix + end, spec, named
             return
         if not isinstance(activation, str) or activation not in self.activations:

@@ -20,18 +20,7 @@ def is_model(source: Any) -> bool:
 
 def read_live(source: Any) -> tuple[Model, WeightsOf]:
     """The model and its weights. Raises `Refusal` on layers that cannot say what they are."""
-    try:
-        config = source.get_config()
-    except Exception as error:  # a layer of one's own may raise anything, most often NotImplementedError
-        for layer in _layers_within(source):
-            if _package(type(layer)) not in FRAMEWORKS:
-                raise Refusal(
-                    f"layer '{layer.name}': {type(layer).__name__} is a class of your own; "
-                    "build the same of layers of keras.layers"
-                ) from None
-        if _package(type(source)) in FRAMEWORKS:
-            raise Refusal(f"model '{source.name}' cannot say what it is: {one_line(error)}") from None
-        config = {}
+    config = _config(source) if _package(type(source)) in FRAMEWORKS else {}
     record = {
         "class_name": type(source).__name__,
         "module": type(source).__module__,
@@ -45,6 +34,19 @@ def read_live(source: Any) -> tuple[Model, WeightsOf]:
         return [np.asarray(weight, np.float32) for weight in at.get_weights()] if at is not None else []
 
     return read_model(record, old=_package(type(source)) == "tf_keras"), weights_of
+
+
+def _config(model: Any) -> dict[str, Any]:
+    for layer in _layers_within(model):
+        if _package(type(layer)) not in FRAMEWORKS:
+            raise Refusal(
+                f"layer '{layer.name}': {type(layer).__name__} is a class of your own; "
+                "build the same of layers of keras.layers"
+            )
+    try:
+        return model.get_config()
+    except Exception as error:  # layers around functions of one's own may raise anything
+        raise Refusal(f"model '{model.name}' cannot say what it is: {one_line(error)}") from None
 
 
 def _package(cls: type) -> str:

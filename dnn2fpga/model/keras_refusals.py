@@ -22,7 +22,8 @@ ADVICE = {
         ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "StackedRNNCells", "LSTMCell", "GRUCell", "SimpleRNNCell",
          "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "CuDNNLSTM", "CuDNNGRU"), _STATE),
     **dict.fromkeys(
-        ("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention", "Dot"), _ATTENTION),
+        ("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupedQueryAttention", "GroupQueryAttention",
+         "Dot"), _ATTENTION),
     **dict.fromkeys(
         ("LayerNormalization", "GroupNormalization", "RMSNormalization", "UnitNormalization"), _STATISTICS),
     **dict.fromkeys(
@@ -31,7 +32,8 @@ ADVICE = {
          "UpSampling3D", "SpatialDropout3D"), _VOLUME),
     **dict.fromkeys(
         ("Resizing", "MelSpectrogram", "STFTSpectrogram", "AutoContrast", "RandomCrop", "CategoryEncoding",
-         "Equalization", "Solarization", "ContrastLimitedAdaptiveHistogramEqualization"), _BEFORE),
+         "Equalization", "MaxNumBoundingBoxes", "Solarization",
+         "ContrastLimitedAdaptiveHistogramEqualization"), _BEFORE),
     **dict.fromkeys(
         ("Embedding", "ReversibleEmbedding", "Discretization", "Hashing", "HashedCrossing", "IntegerLookup",
          "StringLookup", "TextVectorization"), _LOOKUP),
@@ -41,7 +43,6 @@ ADVICE = {
         "use the pooling layer without Adaptive, with the pool_size that gives the output_size"),
     "Average": "use Add, and then Rescaling(1 / inputs)",
     "CenterCrop": "use Cropping2D",
-    "Conv1DTranspose": "use Reshape((1, steps, channels)) and Conv2DTranspose",
     "EinsumDense": "use Dense, which works on the last axis",
     "Lambda": "functions are not read; use layers of keras.layers (Add, Multiply, Rescaling, ReLU, …)",
     "LocallyConnected1D": "use Conv1D, which has one kernel for all places",

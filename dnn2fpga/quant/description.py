@@ -34,6 +34,7 @@ class LayerEntry:
     arrays: dict[str, Shape]
     inputs: tuple[str, ...] = ()
     also: tuple[Arriving, ...] = ()
+    rounding: str = "half_up"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def save(qgraph: QGraph, folder: str | Path) -> None:
     layers = tuple(
         LayerEntry(
             node.name, node.spec.kind, encode(node.spec), node.input_shape, node.output_shape, node.i, node.o,
-            dict(node.scalars), shapes_of(node.arrays), node.inputs, node.also,
+            dict(node.scalars), shapes_of(node.arrays), node.inputs, node.also, node.rounding,
         )
         for node in qgraph.nodes
     )  # fmt: skip
@@ -99,7 +100,8 @@ def _node(layer: LayerEntry, specs: Specs, arrays: dict[str, np.ndarray]) -> QNo
     return QNode(
         layer.name, decode_spec(specs, layer.name, layer.kind, layer.hyperparameters),
         layer.input_shape, layer.output_shape, layer.i, layer.o,
-        {name: array.astype(np.int64) for name, array in own.items()}, layer.scalars, layer.inputs, layer.also,
+        {name: array.astype(np.int64) for name, array in own.items()}, layer.scalars,
+        layer.inputs, layer.also, layer.rounding,
     )  # fmt: skip
 
 

@@ -1,12 +1,13 @@
 """Fixed-point numbers: formats, and the only place in the software where anything is rounded.
 
 An integer `q` in a format of scale `s` and zero point `z` stands for the real number `(q - z) · s`.
-`hw/requantize.py` is the hardware twin of `requantize`.
+`hw/requantize.py` is the hardware twin of `requantize` and `requantize_bent`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -60,6 +61,13 @@ class Format:
     def maximum(self) -> int:
         """The greatest integer."""
         return (1 << (self.bits - self.signed)) - 1
+
+    @property
+    def dtype(self) -> type[np.integer[Any]]:
+        """The NumPy type in which others keep its integers: of up to 8 bits, or of up to 16."""
+        if self.bits <= 8:
+            return np.int8 if self.signed else np.uint8
+        return np.int16 if self.signed else np.uint16
 
     @property
     def zero(self) -> int:
@@ -137,6 +145,32 @@ def requantize(acc: np.ndarray, multiplier: np.ndarray, offset: np.ndarray, shif
     """
     half = (1 << shift) >> 1
     return np.clip((acc * multiplier + (offset + half)) >> shift, fmt.minimum, fmt.maximum)
+
+
+def requantize_bent(
+    acc: np.ndarray,
+    multiplier: np.ndarray,
+    offsets: tuple[np.ndarray, np.ndarray],
+    bend: np.ndarray,
+    shift: int,
+    limits: tuple[int, int],
+) -> np.ndarray:
+    """The law of `requantize` with two offsets a channel, the second where `acc` is less than `bend`.
+
+    It is what laws that round ties away from 0 come to: TensorFlow Lite's (see docs/tflite.md).
+    """
+    half = (1 << shift) >> 1
+    offset = np.where(acc >= bend, *offsets)
+    return np.clip((acc * multiplier + (offset + half)) >> shift, *limits)
+
+
+def quantize_tflite(x: np.ndarray, fmt: Format) -> np.ndarray:
+    """Reals to integers in float32, ties away from 0, and saturated: `AffineQuantize` of TensorFlow Lite."""
+    steps = np.asarray(x, np.float32) / np.float32(fmt.scale)
+    # beyond twice what the format spans all are saturated; within, the float holds the half
+    steps = np.clip(steps, -(2.0 ** (fmt.bits + 1)), 2.0 ** (fmt.bits + 1)).astype(np.float64)
+    rounded = np.copysign(np.floor(np.abs(steps) + 0.5), steps).astype(np.int64)
+    return np.clip(rounded + int(fmt.zero_point), fmt.minimum, fmt.maximum)
 
 
 def multiplier_and_shift(ratio: np.ndarray) -> tuple[np.ndarray, int]:

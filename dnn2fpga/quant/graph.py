@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import Refusal
 from ..model.graph import INPUT, Shape, Values, linked, readers
-from .fixed import Format
+from .fixed import Format, quantize_tflite
 from .floating import FloatFormat
 
 BATCH = 64
@@ -31,7 +31,8 @@ class QNode:
 
     `i` and `o` are the formats of its input and output, `arrays` its integer constants (kernel, offset,
     multiplier, table), `scalars` its integer parameters (shift). `inputs` are the names of the layers that it reads,
-    as those of a `model.graph.Node`; of the second and those behind it `also` holds shape and format.
+    as those of a `model.graph.Node`; of the second and those behind it `also` holds shape and format. `rounding`
+    names the law by which it rounds: "half_up", or "tflite", as every layer of a model from a `.tflite` file has it.
     """
 
     name: str
@@ -44,6 +45,7 @@ class QNode:
     scalars: Mapping[str, int] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
     also: tuple[Arriving, ...] = ()
+    rounding: str = "half_up"
 
     def run(self, *xs: np.ndarray) -> np.ndarray:
         """The layer on a batch of integers `(n, *input_shape)` of each input; gives `(n, *output_shape)` in int64."""
@@ -98,6 +100,11 @@ class QGraph:
         return self.nodes[-1].o
 
     @property
+    def is_tflite(self) -> bool:
+        """Whether it comes from a `.tflite` file: it then rounds as that does, and takes and gives its integers."""
+        return self.nodes[0].rounding == "tflite"
+
+    @property
     def is_packed(self) -> bool:
         """Whether several inputs are packed into one tensor, each in a format of its own."""
         return self.nodes[0].spec.kind == "slice"
@@ -108,8 +115,14 @@ class QGraph:
         return sum(-(-node.stored_bits // 8) for node in self.nodes)
 
     def quantize_input(self, x: np.ndarray) -> np.ndarray:
-        """Real inputs `(n, *input_shape)` as the integers that the hardware is fed with."""
+        """Real inputs `(n, *input_shape)` as the integers that the hardware is fed with.
+
+        A model from a `.tflite` file also takes the file's own int8 or uint8, as they are.
+        """
         x = check_batch(x, self.input_shape, "input")
+        if self.is_tflite:
+            assert isinstance(self.i, Format)
+            return x.astype(np.int64) if x.dtype == self.i.dtype else quantize_tflite(x, self.i)
         if not self.is_packed:
             return self.i.quantize(x)
         q = np.zeros(x.shape, np.int64)
@@ -120,12 +133,17 @@ class QGraph:
     def run(self, x: np.ndarray) -> np.ndarray:
         """Real inputs `(n, *input_shape)` to output integers `(n, *output_shape)`, exact, in int64.
 
-        A model that ends in softmax gives its logits, then the winner's index.
+        A model that ends in softmax gives its logits, then the winner's index; one from a `.tflite` file gives the
+        file's own int8 or uint8, softmax and all.
         """
-        return self.run_integers(self.quantize_input(x))
+        q, last = self.run_integers(self.quantize_input(x)), self.nodes[-1]
+        if not self.is_tflite:
+            return q
+        assert isinstance(self.o, Format)
+        return last.spec.finish(last, q).astype(self.o.dtype)
 
     def run_integers(self, q: np.ndarray) -> np.ndarray:
-        """The same from input integers."""
+        """The integers that the hardware gives, from input integers: where softmax runs on the host, its logits."""
         batches = [self._run_batch(q[at : at + BATCH]) for at in range(0, len(q), BATCH)]
         return np.concatenate(batches) if batches else np.zeros((0, *self.output_shape), np.int64)
 
@@ -152,9 +170,13 @@ class QGraph:
         return last.spec.to_real(last, q)
 
     def classify(self, outputs: np.ndarray) -> np.ndarray:
-        """The winning class of each output `(n, *output_shape)`: the hardware's own where it gives one."""
+        """The winning class of each output `(n, *output_shape)`, of the first if there are several."""
+        last = self.nodes[-1]
+        if last.spec.kind == "pack":
+            outputs = next(last.spec.parts(last, outputs))
+            (last,) = (node for node in self.nodes if node.name == last.inputs[0])
         flat = outputs.reshape(len(outputs), -1)
-        return flat[:, -1] if self.nodes[-1].spec.kind == "softmax" else flat.argmax(axis=1)
+        return flat[:, -1] if last.spec.kind == "softmax" else flat.argmax(axis=1)
 
 
 def check_batch(x: np.ndarray, shape: Shape, what: str) -> np.ndarray:

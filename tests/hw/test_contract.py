@@ -9,7 +9,9 @@ from dnn2fpga.hw.timing import Sink, Source
 from dnn2fpga.kinds import FOLDINGS, KINDS
 from dnn2fpga.quant.fixed import Format
 from dnn2fpga.quant.floating import FloatFormat
+from dnn2fpga.quant.graph import QGraph, QNode
 from dnn2fpga.quant.ops.affine import Affine
+from dnn2fpga.quant.ops.lookup import Lookup
 from dnn2fpga.quant.ops.merge import Merge
 from dnn2fpga.quant.ops.rectifiers import ELU, SELU, LeakyReLU
 from dnn2fpga.quant.ops.relu import BentReLU
@@ -32,6 +34,12 @@ STALLS = {
 def within(builder):
     """`builder` with a softmax that something reads."""
     return builder.softmax().flatten()
+
+
+def looked_up():
+    """A table of any integers."""
+    fmt, table = Format(8, True, 1.0, -7.0), np.random.default_rng(0).integers(-128, 128, 256)
+    return QGraph("table", (QNode("lookup", Lookup(), (3, 4), (3, 4), fmt, fmt, {"table": table}, rounding="tflite"),))
 
 
 # For each kind, layers of that kind in a setting that is awkward for it. The last layer of that kind is tested.
@@ -142,6 +150,7 @@ CASES = {
         Builder((3, 18)).global_max().quantized(4, 4),
         floating(Builder((5, 2)).global_max(), "bfloat16"),
     ],
+    "lookup": [looked_up()],
     "relu": [
         Builder((3, 2, 4)).relu().quantized(),
         Builder((6,)).relu().quantized(signed=False),

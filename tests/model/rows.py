@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from dnn2fpga.quant.ops.add import Add, Subtract
+from dnn2fpga.quant.ops.average_pool2d import AveragePool2D
 from dnn2fpga.quant.ops.concatenate import Concatenate
 from dnn2fpga.quant.ops.conv2d import Conv2D
 from dnn2fpga.quant.ops.dense import Dense
@@ -41,5 +42,6 @@ ROWS = (
     Row(Concatenate, "Concatenate", None),
     Row(Slice, None, None),
     Row(Pack, None, None),
+    Row(AveragePool2D, "AveragePooling2D", None),
 )
 SPECS = {row.spec.kind: row.spec for row in ROWS}

@@ -86,7 +86,7 @@ def test_json_is_made_for_reading(qgraph, saved):
     layer = json.loads((saved / "model.json").read_text())["layers"][0]
     assert list(layer) == [
         "name", "kind", "hyperparameters", "input_shape", "output_shape", "i", "o", "scalars", "arrays",
-        "inputs", "also",
+        "inputs", "also", "rounding",
     ]  # fmt: skip
     assert layer["i"] == {"bits": 8, "signed": True, "scale": qgraph.i.scale, "zero_point": 0.0}
     assert layer["scalars"] == {"shift": qgraph.nodes[0].scalars["shift"], "weight_bits": 8}

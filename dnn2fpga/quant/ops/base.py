@@ -108,6 +108,10 @@ class Op:
         """The integer layer on a batch of integers."""
         raise NotImplementedError
 
+    def finish(self, node: QNode, q: np.ndarray) -> np.ndarray:
+        """What a host makes of the integers `q` of a model's last layer, if that comes from a `.tflite` file."""
+        return q
+
     def to_real(self, node: QNode, q: np.ndarray) -> np.ndarray:
         """The integers `q` `(n, *output_shape)` that `node` gives as the reals they stand for."""
         return node.o.dequantize(q)

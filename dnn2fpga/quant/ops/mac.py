@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import Refusal
 from ...model.graph import Node, Weights
-from ..fixed import MULTIPLIER_BITS, Format, multiplier_and_shift, requantize, round_half_up
+from ..fixed import MULTIPLIER_BITS, Format, multiplier_and_shift, requantize, requantize_bent, round_half_up
 from ..graph import QNode
 from ..weights import norm_corrected, quantized_weights
 from .base import Op, Setting
@@ -86,11 +86,15 @@ def sum_range(kernel: np.ndarray, least: int, greatest: int) -> tuple[int, int]:
     Zero lies in every term's range, so every partial sum, in any order, lies in this range too.
     `kernel` is (k, channels).
     """
+    low, high = channel_ranges(kernel, least, greatest)
+    return int(low.min()), int(high.max())
+
+
+def channel_ranges(kernel: np.ndarray, least: int, greatest: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same of each channel."""
     positive = np.clip(kernel, 0, None).sum(axis=0)
     negative = np.clip(kernel, None, 0).sum(axis=0)
-    high = (positive * greatest + negative * least).max()
-    low = (positive * least + negative * greatest).min()
-    return int(low), int(high)
+    return positive * least + negative * greatest, positive * greatest + negative * least
 
 
 def products(x: np.ndarray, kernel: np.ndarray, groups: int = 1) -> np.ndarray:
@@ -112,12 +116,26 @@ def run_mac(node: QNode, x: np.ndarray, groups: int = 1) -> np.ndarray:
 
     The product runs in floating point, where it is fast, and is exact: the type is one that holds every sum.
     """
-    assert isinstance(node.o, Format)
     kernel = node.arrays["kernel"]
     low, high = sum_range(kernel, node.i.minimum, node.i.maximum)
     exact = np.float32 if max(-low, high) < 2**24 else np.float64
     acc = products(x.astype(exact, copy=False), kernel.astype(exact), groups).astype(np.int64)
+    return REQUANTIZED[node.rounding](node, acc)
+
+
+def _half_up(node: QNode, acc: np.ndarray) -> np.ndarray:
+    assert isinstance(node.o, Format)
     return requantize(acc, node.arrays["multiplier"], node.arrays["offset"], node.scalars["shift"], node.o)
+
+
+def _tflite(node: QNode, acc: np.ndarray) -> np.ndarray:
+    arrays, scalars = node.arrays, node.scalars
+    offsets, limits = (arrays["offset"], arrays["offset_below"]), (scalars["low"], scalars["high"])
+    return requantize_bent(acc, arrays["multiplier"], offsets, arrays["bend"], scalars["shift"], limits)
+
+
+REQUANTIZED = {"half_up": _half_up, "tflite": _tflite}
+"""For each rounding law, what takes a layer's sums of products to its integers."""
 
 
 def float_mac(weights: Weights, x: np.ndarray, groups: int = 1, *, relu: bool) -> np.ndarray:

@@ -9,9 +9,10 @@ import numpy as np
 
 from ...errors import Refusal
 from ...model.graph import Node, Shape, Weights
-from ..fixed import Format, multiplier_and_shift, requantize, round_half_up
+from ..fixed import Format, multiplier_and_shift, round_half_up
 from ..graph import QNode
 from .base import Setting
+from .mac import REQUANTIZED
 from .merge import Merge
 
 
@@ -57,7 +58,6 @@ class Multiply(Merge):
 
     def run(self, node: QNode, *xs: np.ndarray) -> np.ndarray:
         """In integers."""
-        assert isinstance(node.o, Format)
-        arrays, scalars = node.arrays, node.scalars
+        scalars = node.scalars
         product = (xs[0] - scalars["zero_0"]) * (xs[1] - scalars["zero_1"])
-        return requantize(product, arrays["multiplier"], arrays["offset"], scalars["shift"], node.o)
+        return REQUANTIZED[node.rounding](node, product)

@@ -10,10 +10,12 @@ import numpy as np
 
 from ...errors import Refusal
 from ...model.graph import Graph, Node, Weights, readers
+from ..fixed import Format
 from ..graph import QNode
 from .base import Op, Setting, refuse_unless
 from .pack import Pack
 from .row_softmax import RowSoftmax
+from .tflite_softmax import softmax
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,11 @@ class Softmax(Op):
     def run(self, node: QNode, x: np.ndarray) -> np.ndarray:
         """In integers."""
         return np.concatenate([x, x.argmax(axis=-1, keepdims=True)], axis=-1)
+
+    def finish(self, node: QNode, q: np.ndarray) -> np.ndarray:
+        """TensorFlow Lite's probabilities, of the logits: the winner is dropped."""
+        assert isinstance(node.i, Format)
+        return softmax(q[..., :-1], node.i.scale)
 
 
 def within(graph: Graph) -> Graph:
