@@ -63,6 +63,13 @@ def inputs_and_outputs():
     return net
 
 
+def signs_in_and_out():
+    """Nothing but signs, in and out."""
+    net = Builder((6,), seed=5).add(Slice(0, (2,))).dense(3)
+    first = net.last
+    return net.back_to("/input").add(Slice(2, (4,))).dense(3).add(Maximum(), first).dense(2).tanh().add(Pack(), first)
+
+
 def normalized():
     """Batch normalization that no kernel takes in, at the start and behind a join."""
     net = Builder((5, 4, 3), seed=4).batch_norm().relu()
@@ -86,6 +93,7 @@ NETWORKS = {
     "concatenate, columns": (lambda: concatenated(1), {}),
     "inputs and outputs": (inputs_and_outputs, {}),
     "inputs and outputs, asymmetric": (inputs_and_outputs, {"symmetric": False}),
+    "signs in and out": (signs_in_and_out, {"weight_bits": 1, "activation_bits": 1, "sign": True}),
     "normalized": (normalized, {}),
     "normalized, asymmetric": (normalized, {"symmetric": False}),
 }
