@@ -69,10 +69,10 @@ class _Picture:
         }
         self.readers[OUTPUT] = ((plan.layers[-1].node.name, plan.end),)
         self.widths = {name: float(END_WIDTH) for name in ENDS}
+        said = [max(LETTER * max(map(len, _facts(layer))), BOLD * len(layer.node.name)) for layer in plan.layers]
+        self.width = max(WIDTH, 2 * PAD + max(said))  # the same for all, so that bars compare
         for layer in plan.layers:
-            name = layer.node.name
-            said = max(LETTER * max(map(len, _facts(layer))), BOLD * len(name))
-            self.widths[name] = max(WIDTH, 2 * PAD + said, PORT * len(layer.joins))
+            self.widths[layer.node.name] = max(self.width, PORT * len(layer.joins))
         reads = {INPUT: (), **{name: [source for source, _ in joins] for name, joins in self.readers.items()}}
         boxes = {name: width + BESIDE for name, width in self.widths.items()}
         self.places: Rows = arrange(reads, boxes, PASSING)
@@ -139,7 +139,7 @@ class _Picture:
         name = layer.node.name
         width, is_slowest = self.widths[name], layer.cycles == self.slowest
         x, y = self.places.x[name] - width / 2, self.tops[self.places.row_of(name)]
-        inner = width - 2 * PAD
+        inner = self.width - 2 * PAD
         yield '<g class="layer bottleneck">' if is_slowest else '<g class="layer">'
         yield _rect(x, y, width, HEIGHT, "box", 6)
         yield _text(x + PAD, y + 20, name, "name")
