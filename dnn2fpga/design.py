@@ -17,7 +17,7 @@ from .flow.build import build
 from .flow.engines import Engine, Stalls, default_engine
 from .flow.simulate import Simulation, simulate
 from .hw.pipeline import Pipeline
-from .hw.plan import Plan, TooSmall, plan
+from .hw.plan import LARGE, Plan, TooSmall, plan
 from .hw.resources import Device, Resources
 from .kinds import FOLDINGS
 from .platforms import BOARDS, find
@@ -70,10 +70,16 @@ class Design:
         """Lanes, cycles and sizes."""
         try:
             if self.board is None:
-                return plan(self.qgraph, FOLDINGS, fps=self.fps)
+                return self._plan_for_no_board()
             return planned_for(self.qgraph, self.board, self.fps)
         except TooSmall as small:
             raise Refusal(f"{small}; {boards_that_hold(self.qgraph, small.lacking)}") from None
+
+    def _plan_for_no_board(self) -> Plan:
+        try:
+            return plan(self.qgraph, FOLDINGS, fps=self.fps)
+        except TooSmall:
+            return plan(self.qgraph, FOLDINGS, LARGE, fps=self.fps)
 
     def simulate(
         self,

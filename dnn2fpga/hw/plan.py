@@ -31,6 +31,11 @@ from .schedule import timed, timed_alone, with_queues, words_in, words_out
 GENERIC = Device("generic", "ecp5", Resources(luts=10_000, ffs=10_000, dsps=32, brams=64))
 """What is planned for where no board is named: small, so that simulating it is quick."""
 GENERIC_MHZ = 100.0
+LARGE = Device("generic", "ecp5", Resources(luts=1_000_000, ffs=1_000_000, dsps=1_000, brams=10_000))
+"""The same for a model that is too large for that."""
+
+LEEWAY = 1.5
+"""A design larger than `MOST_LUTS` may be so many times as large as the smallest, to be faster, of its own accord."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +153,10 @@ def plan(
         raise Refusal(f"model '{qgraph.name}' has no layer that needs hardware")
     if fps is not None:
         return _meet(qgraph.name, choices, budget, clock_mhz, fps)
-    most = _fastest(qgraph.name, choices, replace(budget, most_luts=MOST_LUTS), clock_mhz)
+    slowest = choose(choices, cycle_targets(choices)[-1], budget)
+    assert slowest is not None  # every folding takes at most that many cycles
+    most_luts = max(MOST_LUTS, int(slowest[1].luts * LEEWAY))
+    most = _fastest(qgraph.name, choices, replace(budget, most_luts=most_luts), clock_mhz)
     return most or smallest(qgraph.name, choices, budget, clock_mhz)
 
 
