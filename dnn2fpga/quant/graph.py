@@ -170,9 +170,13 @@ class QGraph:
         return last.spec.to_real(last, q)
 
     def classify(self, outputs: np.ndarray) -> np.ndarray:
-        """The winning class of each output `(n, *output_shape)`: the hardware's own where it gives one."""
+        """The winning class of each output `(n, *output_shape)`, of the first if there are several."""
+        last = self.nodes[-1]
+        if last.spec.kind == "pack":
+            outputs = next(last.spec.parts(last, outputs))
+            (last,) = (node for node in self.nodes if node.name == last.inputs[0])
         flat = outputs.reshape(len(outputs), -1)
-        return flat[:, -1] if self.nodes[-1].spec.kind == "softmax" else flat.argmax(axis=1)
+        return flat[:, -1] if last.spec.kind == "softmax" else flat.argmax(axis=1)
 
 
 def check_batch(x: np.ndarray, shape: Shape, what: str) -> np.ndarray:

@@ -179,7 +179,7 @@ class _Step:
         self.o: FakeFormat | None = None
         if new and isinstance(q.o, Format):
             # New numbers in the very format that came, as averages are, stay in it however it is trained.
-            if arriving is not None and q.o == q.i and not (q.spec.has_kernel or q.spec.rescales):
+            if arriving is not None and q.o is q.i and not (q.spec.has_kernel or q.spec.rescales):
                 self.o = arriving.on_its_scale(q.o)
             else:
                 self.o = FakeFormat(keras, q.o, learned=learned)

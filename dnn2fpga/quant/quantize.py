@@ -111,17 +111,14 @@ class _Maker:
         if _starts_in_float(graph, scheme):
             self.given[INPUT] = self.float_format
         self.integers = {INPUT: formats.i}
+        self.shapes = {INPUT: graph.input_shape}  # with the winner that a softmax adds
 
     def made(self) -> QGraph:
         """The whole model."""
-        for node, input_shapes, output_shape in self.graph.walk():
-            arriving = []
-            inputs = []
-            for at, (name, shape) in enumerate(zip(node.inputs, input_shapes, strict=True)):
-                name = self._converted(node, at, name, shape)
-                inputs.append(name)
-                arriving.append(Arriving(shape, self.given[name]))
-            self._add(node, tuple(inputs), arriving, output_shape)
+        for node in self.graph.nodes:
+            inputs = tuple(self._converted(node, at, name, self.shapes[name]) for at, name in enumerate(node.inputs))
+            arriving = [Arriving(self.shapes[name], self.given[name]) for name in inputs]
+            self._add(node, inputs, arriving, node.spec.output_shape(*(one.shape for one in arriving)))
         return QGraph(self.graph.name, tuple(self.nodes))
 
     def _converted(self, node: Node, at: int, name: str, shape: Shape) -> str:
@@ -144,7 +141,7 @@ class _Maker:
     def _between(self, qnode: QNode, source: str) -> str:
         """Puts a layer behind `source`; gives its name."""
         self.nodes.append(replace(qnode, inputs=(source,)))
-        self.given[qnode.name] = qnode.o
+        self.given[qnode.name], self.shapes[qnode.name] = qnode.o, qnode.output_shape
         self.integers[qnode.name] = qnode.o if isinstance(qnode.o, Format) else self.integers[source]
         return qnode.name
 
@@ -164,7 +161,7 @@ class _Maker:
             in_integers = node.spec.quantize(node, replace(at, i=self.integers[inputs[0]]))
             self.integers[node.name] = in_integers.o
         self.nodes.append(replace(qnode, inputs=inputs, also=at.also))
-        self.given[node.name] = qnode.o
+        self.given[node.name], self.shapes[node.name] = qnode.o, qnode.output_shape
 
 
 def _starts_in_float(graph: Graph, scheme: Scheme) -> bool:

@@ -29,7 +29,6 @@ class Row(NamedTuple):
 ROWS = (
     Row(Conv2D, "Conv2D", None),
     Row(MaxPool2D, "MaxPooling2D", None),
-    Row(AveragePool2D, "AveragePooling2D", None),
     Row(Dense, "Dense", None),
     Row(Flatten, "Flatten", None),
     Row(ReLU, "ReLU", "relu"),
@@ -43,5 +42,6 @@ ROWS = (
     Row(Concatenate, "Concatenate", None),
     Row(Slice, None, None),
     Row(Pack, None, None),
+    Row(AveragePool2D, "AveragePooling2D", None),
 )
 SPECS = {row.spec.kind: row.spec for row in ROWS}

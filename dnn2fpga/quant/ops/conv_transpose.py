@@ -34,15 +34,20 @@ def lowered(config: dict[str, Any], weights: list[np.ndarray]) -> list[tuple[str
     more = (None, None) if more is None else _per_axis(more, axes, 0)
     if axes == 1:
         more = (None, more[1])
-    rows, columns = (
-        _margins((size - 1) * step + 1, stride, config["padding"], extra)
-        for size, step, stride, extra in zip(sizes, dilation, strides, more, strict=True)
-    )
+    reach = [(size - 1) * step + 1 for size, step in zip(sizes, dilation, strict=True)]
+    margins = [
+        _margins(span, stride, config["padding"], extra)
+        for span, stride, extra in zip(reach, strides, more, strict=True)
+    ]
+    # No window lies wholly beside the image: zeros that go further are part of the image.
+    rows, columns = ((min(a, span - 1), min(b, span - 1)) for (a, b), span in zip(margins, reach, strict=True))
+    (top, below), (left, behind) = margins
+    beyond = (top - rows[0], below - rows[1]), (left - columns[0], behind - columns[1])
     window = Window(sizes, (1, 1), "valid", dilation, (rows, columns))
     conv = ("", Conv2D(config["filters"], window), read_weights([kernel, *bias]))
     if strides == (1, 1):
         return [conv]
-    return [("_stretch", ZeroPadding(((0, 0), (0, 0)), strides), {}), conv]
+    return [("_stretch", ZeroPadding(beyond, strides), {}), conv]
 
 
 def _per_axis(value: Any, axes: int, absent: int = 1) -> tuple[int, int]:

@@ -70,4 +70,5 @@ class Pack(Merge):
 def packed(formats: list[Format]) -> Format:
     """The format, of no scale of its own, that holds the integers of all `formats`."""
     signed = any(fmt.signed for fmt in formats)
-    return Format(max(fmt.bits + (signed and not fmt.signed) for fmt in formats), signed, 1.0)
+    bits = max(fmt.bits + (signed and not fmt.signed) for fmt in formats)
+    return Format(bits, signed, 1.0, -0.5 if signed and bits == 1 else 0.0)
