@@ -1,5 +1,4 @@
-"""Random small graphs with branches, over all layer kinds that integers pass through: what tests/test_random_graphs.py
-runs."""
+"""Random small graphs with branches, over all layer kinds that integers pass: what tests/test_random_graphs.py runs."""
 
 from __future__ import annotations
 
