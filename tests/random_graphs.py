@@ -242,7 +242,9 @@ class Grower:
             self.net.depthwise(self._of(1, 1, 2), kernel, strides, padding, **window)
         else:
             groups = self._of(*(n for n in range(1, channels + 1) if channels % n == 0))
-            self.net.conv(groups * self._from(1, max(1, 6 // groups)), kernel, strides, padding, groups=groups, **window)
+            self.net.conv(
+                groups * self._from(1, max(1, 6 // groups)), kernel, strides, padding, groups=groups, **window
+            )
 
     def _pool(self) -> None:
         kernel, strides, padding, window = self._window()

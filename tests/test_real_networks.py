@@ -38,4 +38,7 @@ def test_hardware_equals_the_reference(name):
     result = design.simulate(x, Cxxrtl())
     assert result.mismatches == 0, result.first
     assert (result.outputs == qgraph.run(x)).all()
-    assert (result.cycles_per_image, result.latency_cycles) == (design.plan.cycles_per_image, design.plan.latency_cycles)
+    assert (result.cycles_per_image, result.latency_cycles) == (
+        design.plan.cycles_per_image,
+        design.plan.latency_cycles,
+    )
