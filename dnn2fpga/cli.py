@@ -122,6 +122,7 @@ def _parser() -> Parser:
     plan = add("plan", commands.plan, "lanes, cycles and sizes, before any hardware is made")
     _model(plan)
     _target(plan)
+    plan.add_argument("--svg", type=Path, metavar="FILE", help="draw it; the name must end in .svg")
 
     verilog = add("verilog", commands.verilog, "write the hardware as Verilog-2001")
     _model(verilog)

@@ -14,6 +14,7 @@ from . import options as named
 from . import quantizing, report, shipped
 from .dataset import Samples, read_dataset
 from .design import Design
+from .draw import draw
 from .errors import Refusal, Shortfall
 from .flow import program
 from .flow.build import read_record
@@ -22,6 +23,7 @@ from .flow.simulate import Simulation
 from .flow.verify import verify_board
 from .kinds import KINDS, SPECS
 from .model import description as float_description
+from .model.keras_graph import NOTHING_AT_INFERENCE
 from .platforms import BOARDS, find
 from .quant import description as integer_description
 from .quant.graph import QGraph
@@ -51,7 +53,9 @@ def demo(options: Namespace, show: Show) -> Answer:
     show.line(f"\n3. Plan the hardware for the board {board.name}.\n")
     qgraph = integer_description.load(out / "model", SPECS)
     design = Design(qgraph, board=board.name, fps=None if small else DEMO_FPS)
-    report.planned(design.plan.data(), board.device, show)
+    with show.steps("planning"):
+        planned = design.plan.data()
+    report.planned(planned, board.device, show)
 
     engine = default_engine()
     images = DEMO_IMAGES[engine.name]
@@ -82,7 +86,7 @@ def quantize(options: Namespace, show: Show) -> Answer:
 def simulate(options: Namespace, show: Show) -> Answer:
     """The hardware in a simulator."""
     engine, stalls = named.engine(options), named.stalls(options)
-    design = named.design(options)
+    design = named.design(options, show)
     answer = _simulate(design, named.samples(options), engine, show, stalls, options.vcd)
     if options.vcd is not None:
         show.line(f"waveform: {options.vcd}")
@@ -91,29 +95,32 @@ def simulate(options: Namespace, show: Show) -> Answer:
 
 def plan(options: Namespace, show: Show) -> Answer:
     """The plan."""
-    plan = named.design(options).plan
+    svg = None if options.svg is None else named.file_to_write(options.svg, ".svg")
+    plan = named.design(options, show).plan
     answer = plan.data()
     report.planned(answer, plan.device, show)
+    if svg is not None:
+        _write(svg, draw(plan))
+        show.line(f"drawn in {svg}")
     return answer
 
 
 def verilog(options: Namespace, show: Show) -> Answer:
     """The pipeline as Verilog."""
-    design = named.design(options)
-    if not options.out.parent.is_dir():
-        raise Refusal(f"{options.out}: there is no folder {options.out.parent}")
+    out = named.file_to_write(options.out)
+    design = named.design(options, show)
     with show.steps("writing Verilog"):
         text = design.verilog()
-    _write(options.out, text)
+    _write(out, text)
     answer: Answer = {"module": design.MODULE, "ports": design.ports()}
     show.table("Ports", [{"port": name, "bits": bits} for name, bits in answer["ports"].items()])
-    show.line(f"module {answer['module']} in {options.out}")
+    show.line(f"module {answer['module']} in {out}")
     return answer
 
 
 def build(options: Namespace, show: Show) -> Answer:
     """A bitstream."""
-    design = named.design(options)
+    design = named.design(options, show)
     device = design.plan.device
     report.planned(design.plan.data(), device, show)
     answer = _build(design, options.out, show)
@@ -158,14 +165,13 @@ def layers(options: Namespace, show: Show) -> Answer:
     """The layer kinds."""
     rows = [
         {
-            "kind": kind.name, "keras": kind.keras, "activation": kind.activation,
-            "hardware": kind.foldings is not None,
+            "kind": kind.name, "keras": list(kind.reads), "activation": kind.activation,
+            "hardware": kind.foldings is not None, "note": kind.note,
         }
         for kind in KINDS
     ]  # fmt: skip
-    report.layers(rows, show)
-    show.line("Folded away: BatchNormalization, behind a layer with a kernel. Dropped: Dropout, SpatialDropout2D.")
-    return {"layers": rows}
+    report.layers(rows, NOTHING_AT_INFERENCE, show)
+    return {"layers": rows, "dropped": list(NOTHING_AT_INFERENCE)}
 
 
 def _simulate(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -17,15 +17,40 @@ from .flow.build import build
 from .flow.engines import Engine, Stalls, default_engine
 from .flow.simulate import Simulation, simulate
 from .hw.pipeline import Pipeline
-from .hw.plan import Plan, plan
-from .hw.resources import Resources
+from .hw.plan import LARGE, Plan, TooSmall, plan
+from .hw.resources import Device, Resources
 from .kinds import FOLDINGS
-from .platforms import find
+from .platforms import BOARDS, find
+from .platforms.board import Board
 from .quant import description
 from .quant.graph import QGraph
 
 LINK = Resources(luts=850, ffs=450)
 """What the link to the host takes of a board beside the pipeline, the memory for two images apart."""
+
+
+def planned_for(qgraph: QGraph, board: Board, fps: float | None = None) -> Plan:
+    """The plan for a board, on which the link and memory for two images are kept free."""
+    images = board.device.brams(math.prod(qgraph.input_shape), qgraph.i.bits) * 2
+    reserved = LINK + Resources(brams=images)
+    return plan(qgraph, FOLDINGS, board.device, board.clock_mhz, fps=fps, reserved=reserved)
+
+
+def boards_that_hold(qgraph: QGraph, lacking: Sequence[str]) -> str:
+    """Which boards hold the model, with what its plan takes there of the resources `lacking`; or what would help."""
+    said: dict[Device, str | None] = {}
+    for board in BOARDS.values():
+        if board.device not in said:
+            try:
+                taken, there = planned_for(qgraph, board).resources, board.device.budget
+                parts = (f"{getattr(taken, name):,} of {getattr(there, name):,} {name}" for name in lacking)
+                said[board.device] = ", ".join(parts)
+            except TooSmall:
+                said[board.device] = None
+    held = [f"{board.name} ({figures})" for board in BOARDS.values() if (figures := said[board.device])]
+    if not held:
+        return "no board that we know holds it: quantize to fewer bits, or make the model smaller"
+    return f"name a board that holds it: {', '.join(held)}"
 
 
 class Design:
@@ -43,12 +68,18 @@ class Design:
     @cached_property
     def plan(self) -> Plan:
         """Lanes, cycles and sizes."""
-        if self.board is None:
+        try:
+            if self.board is None:
+                return self._plan_for_no_board()
+            return planned_for(self.qgraph, self.board, self.fps)
+        except TooSmall as small:
+            raise Refusal(f"{small}; {boards_that_hold(self.qgraph, small.lacking)}") from None
+
+    def _plan_for_no_board(self) -> Plan:
+        try:
             return plan(self.qgraph, FOLDINGS, fps=self.fps)
-        device = self.board.device
-        images = device.brams(math.prod(self.qgraph.input_shape), self.qgraph.i.bits) * 2
-        reserved = LINK + Resources(brams=images)
-        return plan(self.qgraph, FOLDINGS, self.board.device, self.board.clock_mhz, fps=self.fps, reserved=reserved)
+        except TooSmall:
+            return plan(self.qgraph, FOLDINGS, LARGE, fps=self.fps)
 
     def simulate(
         self,

@@ -75,13 +75,22 @@ class Kind:
     """One layer kind.
 
     `keras` is the Keras layer that it reads, None if there is none; `activation` the name of the Keras activation
-    that it is; `foldings` lists the hardware for an integer layer, None if it needs none.
+    that it is; `foldings` lists the hardware for an integer layer, None if it needs none. `note` says what is and is
+    not supported, where the names leave that open; `also` are the layers of `LOWERED` that become this kind, for the
+    most part.
     """
 
     spec: type[Op]
     keras: str | None
     activation: str | None
     foldings: Callable[[QNode], Iterable[Folding]] | None
+    note: str = ""
+    also: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The Keras layers that become this kind."""
+        return (*([self.keras] if self.keras else []), *self.also)
 
     @property
     def name(self) -> str:
@@ -90,18 +99,82 @@ class Kind:
 
 
 KINDS = (
-    Kind(Conv2D, "Conv2D", None, conv2d.foldings),
-    Kind(MaxPool2D, "MaxPooling2D", None, max_pool2d.foldings),
-    Kind(AveragePool2D, "AveragePooling2D", None, average_pool2d.foldings),
-    Kind(Dense, "Dense", None, dense.foldings),
+    Kind(
+        Conv2D,
+        "Conv2D",
+        None,
+        conv2d.foldings,
+        note="strides, padding, dilation, groups; channels last only",
+        also=(
+            "Conv1D",
+            "DepthwiseConv1D",
+            "DepthwiseConv2D",
+            "SeparableConv1D",
+            "SeparableConv2D",
+            "Conv1DTranspose",
+            "Conv2DTranspose",
+        ),
+    ),
+    Kind(
+        MaxPool2D,
+        "MaxPooling2D",
+        None,
+        max_pool2d.foldings,
+        also=("MaxPooling1D",),
+    ),
+    Kind(
+        AveragePool2D,
+        "AveragePooling2D",
+        None,
+        average_pool2d.foldings,
+        also=("AveragePooling1D",),
+    ),
+    Kind(
+        Dense,
+        "Dense",
+        None,
+        dense.foldings,
+        note="on the last axis of any tensor",
+    ),
     Kind(Flatten, "Flatten", None, None),
     Kind(Reshape, "Reshape", None, None),
     Kind(Permute, "Permute", None, permute.foldings),
-    Kind(ZeroPadding, "ZeroPadding2D", None, zero_padding.foldings),
-    Kind(Cropping, "Cropping2D", None, cropping.foldings),
-    Kind(UpSampling, "UpSampling2D", None, up_sampling.foldings),
-    Kind(GlobalAveragePool, "GlobalAveragePooling2D", None, global_pool.foldings),
-    Kind(GlobalMaxPool, "GlobalMaxPooling2D", None, global_pool.foldings),
+    Kind(
+        ZeroPadding,
+        "ZeroPadding2D",
+        None,
+        zero_padding.foldings,
+        also=("ZeroPadding1D",),
+    ),
+    Kind(
+        Cropping,
+        "Cropping2D",
+        None,
+        cropping.foldings,
+        also=("Cropping1D",),
+    ),
+    Kind(
+        UpSampling,
+        "UpSampling2D",
+        None,
+        up_sampling.foldings,
+        note="nearest only",
+        also=("UpSampling1D",),
+    ),
+    Kind(
+        GlobalAveragePool,
+        "GlobalAveragePooling2D",
+        None,
+        global_pool.foldings,
+        also=("GlobalAveragePooling1D",),
+    ),
+    Kind(
+        GlobalMaxPool,
+        "GlobalMaxPooling2D",
+        None,
+        global_pool.foldings,
+        also=("GlobalMaxPooling1D",),
+    ),
     Kind(ReLU, "ReLU", "relu", relu.foldings),
     Kind(Tanh, None, "tanh", table.foldings),
     Kind(Sigmoid, None, "sigmoid", table.foldings),
@@ -117,17 +190,48 @@ KINDS = (
     Kind(Gelu, None, "gelu", table.foldings),
     Kind(Exponential, None, "exponential", table.foldings),
     Kind(PReLU, "PReLU", None, prelu.foldings),
-    Kind(Softmax, "Softmax", "softmax", softmax.foldings),
-    Kind(Affine, None, None, affine.foldings),
+    Kind(
+        Softmax,
+        "Softmax",
+        "softmax",
+        softmax.foldings,
+        note="at the end: logits and the winner",
+    ),
+    Kind(
+        Affine,
+        None,
+        None,
+        affine.foldings,
+        note="also BatchNormalization that no kernel takes in",
+        also=("Rescaling", "Normalization"),
+    ),
     Kind(Add, "Add", None, add.foldings),
     Kind(Subtract, "Subtract", None, add.foldings),
     Kind(Multiply, "Multiply", None, multiply.foldings),
     Kind(Maximum, "Maximum", None, maximum.foldings),
     Kind(Concatenate, "Concatenate", None, in_turn.foldings),
-    Kind(Slice, None, None, slice_.foldings),
-    Kind(Pack, None, None, in_turn.foldings),
+    Kind(
+        Slice,
+        None,
+        None,
+        slice_.foldings,
+        note="takes one of several inputs",
+    ),
+    Kind(
+        Pack,
+        None,
+        None,
+        in_turn.foldings,
+        note="joins several outputs",
+    ),
     Kind(Lookup, None, None, table.foldings),
-    Kind(RowSoftmax, None, None, row_softmax.foldings),
+    Kind(
+        RowSoftmax,
+        None,
+        None,
+        row_softmax.foldings,
+        note="softmax within a model",
+    ),
     Kind(FloatConv2D, None, None, conv2d.float_foldings),
     Kind(FloatDense, None, None, float_dense.foldings),
     Kind(ToFloat, None, None, convert.to_float_foldings),

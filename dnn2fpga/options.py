@@ -15,23 +15,35 @@ from .model.folder import kind_of_description
 from .model.graph import Graph
 from .model.keras import from_keras
 from .quant import description as integer_description
+from .quant.graph import QGraph
 from .quant.tflite import from_tflite
 from .show import Show
 
 
-def design(options: Namespace) -> Design:
+def design(options: Namespace, show: Show) -> Design:
     """The design that the options ask for, planned: all that can be refused is refused here."""
-    path: Path = options.model
-    if path.is_file() and path.suffix == ".tflite":
-        qgraph = from_tflite(path)
-        asked = Design(qgraph, board=options.board, fps=options.fps)
+    asked = Design(_integer_model(options.model), board=options.board, fps=options.fps)
+    with show.steps("planning"):
         _ = asked.plan
-        return asked
+    return asked
+
+
+def _integer_model(path: Path) -> QGraph:
+    """An integer model, from a description or from TFLite."""
+    if path.is_file() and path.suffix == ".tflite":
+        return from_tflite(path)
     if path.is_file() or (path.is_dir() and kind_of_description(path) == "float"):
         raise Refusal(f"{path} is not an integer model: run dnn2fpga quantize first")
-    asked = Design(integer_description.load(path, SPECS), board=options.board, fps=options.fps)
-    _ = asked.plan
-    return asked
+    return integer_description.load(path, SPECS)
+
+
+def file_to_write(path: Path, suffix: str = "") -> Path:
+    """A file that a command is to write, in a folder that is there; its name ends in `suffix`."""
+    if not path.name.endswith(suffix):
+        raise Refusal(f"{path}: the name must end in {suffix}")
+    if not path.parent.is_dir():
+        raise Refusal(f"{path}: there is no folder {path.parent}")
+    return path
 
 
 def float_model(path: Path, show: Show) -> Graph:

@@ -112,10 +112,17 @@ def boards(rows: Sequence[Answer], show: Show) -> None:
     show.table("Boards", [{head: row[key] for key, head in heads.items()} for row in rows])
 
 
-def layers(rows: Sequence[Answer], show: Show) -> None:
-    """The layer kinds."""
-    heads = {"kind": "kind", "keras": "Keras layer", "activation": "activation", "hardware": "makes hardware"}
-    show.table("Layers", [{head: row[key] or "–" for key, head in heads.items()} for row in rows])
+def layers(rows: Sequence[Answer], dropped: Sequence[str], show: Show) -> None:
+    """The layer kinds, and the Keras layers of which nothing is left."""
+    table = [
+        {
+            "kind": row["kind"], "Keras layers": ", ".join(row["keras"]) or "–", "activation": row["activation"],
+            "hardware": row["hardware"], "note": row["note"] or "–",
+        }
+        for row in rows
+    ]  # fmt: skip
+    show.table("Layers", table)
+    show.line(f"Dropped, as they only matter in training: {', '.join(dropped)}.")
 
 
 def bench(rows: Sequence[Answer], show: Show) -> None:

@@ -1,4 +1,5 @@
-"""Random small graphs with branches, over all layer kinds that integers pass: what tests/test_random_graphs.py runs."""
+"""Random small graphs with branches, over all layer kinds that integers pass through: what tests/test_random_graphs.py
+runs."""
 
 from __future__ import annotations
 
@@ -242,9 +243,8 @@ class Grower:
             self.net.depthwise(self._of(1, 1, 2), kernel, strides, padding, **window)
         else:
             groups = self._of(*(n for n in range(1, channels + 1) if channels % n == 0))
-            self.net.conv(
-                groups * self._from(1, max(1, 6 // groups)), kernel, strides, padding, groups=groups, **window
-            )
+            filters = groups * self._from(1, max(1, 6 // groups))
+            self.net.conv(filters, kernel, strides, padding, groups=groups, **window)
 
     def _pool(self) -> None:
         kernel, strides, padding, window = self._window()

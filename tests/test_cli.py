@@ -22,6 +22,7 @@ from dnn2fpga.flow.build import BuildResult
 from dnn2fpga.flow.engines import ENGINES
 from dnn2fpga.flow.simulate import Mismatch, Simulation
 from dnn2fpga.hw.requantize import Rescale
+from dnn2fpga.kinds import KINDS, LOWERED
 from dnn2fpga.quant.graph import QGraph
 
 from .networks import Builder
@@ -169,8 +170,22 @@ def test_every_command_has_help(command, capsys):
 def test_layers(answer, read):
     found, status = answer("layers")
     assert status == 0
-    assert {"kind": "conv2d", "keras": "Conv2D", "activation": None, "hardware": True} in found["layers"]
-    assert "MaxPooling2D" in read("layers")
+    rows = {row["kind"]: row for row in found["layers"]}
+    assert set(rows["max_pool2d"]) == {"kind", "keras", "activation", "hardware", "note"}
+    assert rows["max_pool2d"]["keras"] == ["MaxPooling2D", "MaxPooling1D"]
+    assert "Dropout" in found["dropped"]
+    said = read("layers")
+    assert "MaxPooling2D" in said
+    assert "SpatialDropout2D" in said
+
+
+def test_layers_names_every_keras_layer_and_activation_once(answer):
+    rows = answer("layers")[0]["layers"]
+    named = sorted(name for row in rows for name in row["keras"])
+    assert named == sorted([*(kind.keras for kind in KINDS if kind.keras), *LOWERED])
+    assert len(named) == len(set(named))
+    activations = [row["activation"] for row in rows if row["activation"]]
+    assert len(activations) == len(set(activations))
 
 
 def test_boards(answer, read):
@@ -279,6 +294,14 @@ def test_plan_fits_a_terminal_of_80_columns(made, monkeypatch, capsys):
     table = said[: said.index("All layers")]
     assert max(map(len, table.splitlines())) <= 80
     assert "max_pool2d_2" in table
+
+
+def test_plan_draws(made, here, answer, read):
+    drawn = answer("plan", made / "q", "--svg", "net.svg")
+    assert drawn == answer("plan", made / "q")
+    assert "</svg>" in (here / "net.svg").read_text()
+    assert [path.name for path in here.iterdir()] == ["net.svg"]
+    assert "drawn in net.svg" in read("plan", made / "q", "--svg", "net.svg")
 
 
 def test_verilog(made, here, answer, read):
@@ -520,6 +543,13 @@ def test_a_board_that_is_too_small(tmp_path, refused, command):
     d2f.save(d2f.quantize(d2f.load(shipped.model_folder("mnist_cnn")), samples), tmp_path / "q")
     said = refused(command[0], tmp_path / "q", "--board", "icebreaker", *command[1:])
     assert "is too small" in said
+    assert re.search(r"name a board that holds it: .*ulx3s_85f \([\d,]+ of [\d,]+ luts", said)
+
+
+def test_a_model_that_no_board_holds(tmp_path, refused):
+    d2f.save(Builder((600,)).dense(4000).quantized(), tmp_path / "q")
+    said = refused("plan", tmp_path / "q", "--board", "ulx3s_85f")
+    assert re.search(r"LFE5U-85F is too small: .* of \d+ brams; no board that we know holds it: .*fewer bits", said)
 
 
 @pytest.mark.parametrize("fps", ["0", "-5", "nan", "1e9", "inf"])
@@ -540,5 +570,7 @@ def test_files_that_cannot_be_written(made, here, refused):
     data = ("--data", made / "data.npz")
     assert "file/q" in refused("quantize", made / "float", *data, "--out", "file/q")
     assert "there is no folder nowhere" in refused("verilog", made / "q", "--out", "nowhere/net.v")
+    assert "there is no folder nowhere" in refused("plan", made / "q", "--svg", "nowhere/net.svg")
+    assert "the name must end in .svg" in refused("plan", made / "q", "--svg", "net.png")
     assert "nowhere" in refused("simulate", made / "q", *data, "--images", 1, "--vcd", "nowhere/wave.vcd")
     assert "file/built" in refused("build", made / "q", "--board", "ulx3s_85f", "--out", "file/built")

@@ -51,9 +51,12 @@ class Budget:
         return sum(getattr(taken, f.name) / max(1, getattr(room, f.name)) for f in fields(Resources))
 
     def excess(self, taken: Resources) -> list[str]:
-        """Each resource of which more is taken than there is, as text: none, if it fits."""
-        pairs = ((f.name, getattr(taken, f.name), getattr(self.room, f.name)) for f in fields(Resources))
-        return [f"{used} of {room} {name}" for name, used, room in pairs if used > room]
+        """The name of each resource of which more is taken than there is: none, if it fits."""
+        return [f.name for f in fields(Resources) if getattr(taken, f.name) > getattr(self.room, f.name)]
+
+    def figures(self, taken: Resources, names: Iterable[str]) -> str:
+        """How much of each resource `names` is taken, and how much there is, as text."""
+        return ", ".join(f"{getattr(taken, name):,} of {getattr(self.room, name):,} {name}" for name in names)
 
 
 class Choice:

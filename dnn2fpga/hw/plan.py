@@ -31,6 +31,11 @@ from .schedule import timed, timed_alone, with_queues, words_in, words_out
 GENERIC = Device("generic", "ecp5", Resources(luts=10_000, ffs=10_000, dsps=32, brams=64))
 """What is planned for where no board is named: small, so that simulating it is quick."""
 GENERIC_MHZ = 100.0
+LARGE = Device("generic", "ecp5", Resources(luts=1_000_000, ffs=1_000_000, dsps=1_000, brams=10_000))
+"""The same for a model that is too large for that."""
+
+LEEWAY = 1.5
+"""A design larger than `MOST_LUTS` may be so many times as large as the smallest, to be faster, of its own accord."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,15 @@ class Plan:
         }  # fmt: skip
 
 
+class TooSmall(Refusal):
+    """Even the smallest design does not fit: of the resources `lacking` it takes more than there are."""
+
+    def __init__(self, budget: Budget, taken: Resources) -> None:
+        self.lacking = tuple(budget.excess(taken))
+        figures = budget.figures(taken, self.lacking)
+        super().__init__(f"{budget.device.name} is too small: the smallest design takes {figures}")
+
+
 def plan(
     qgraph: QGraph,
     foldings: FOLDINGS,
@@ -128,8 +142,8 @@ def plan(
 ) -> Plan:
     """Choose each layer's lanes: the cheapest that give `fps` images a second, or the fastest that fit `device`.
 
-    `reserved` is kept free for what else is on the chip. Raises `Refusal` if even the smallest design does not
-    fit, or if none that fits gives `fps`; both say what would.
+    `reserved` is kept free for what else is on the chip. Raises `TooSmall` if even the smallest design does not
+    fit, and `Refusal`, which says what would, if none that fits gives `fps`.
     """
     if fps is not None and not fps > 0:
         raise Refusal(f"fps must be above 0, not {fps!r}")
@@ -137,35 +151,67 @@ def plan(
     choices = choices_of(qgraph, foldings, budget)
     if not choices:
         raise Refusal(f"model '{qgraph.name}' has no layer that needs hardware")
+    if fps is not None:
+        return _meet(qgraph.name, choices, budget, clock_mhz, fps)
     slowest = choose(choices, cycle_targets(choices)[-1], budget)
     assert slowest is not None  # every folding takes at most that many cycles
-    if lacking := budget.excess(slowest[1]):
-        raise Refusal(
-            f"{device.name} is too small: the smallest design takes {', '.join(lacking)}; name a larger board"
-        )
-    if fps is not None:
-        return _meet(qgraph.name, choices, fastest(choices, budget) or slowest[0], budget, clock_mhz, fps)
-    most = fastest(choices, replace(budget, most_luts=MOST_LUTS))
-    return assemble(qgraph.name, most or slowest[0], budget, clock_mhz)
+    most_luts = max(MOST_LUTS, int(slowest[1].luts * LEEWAY))
+    most = _fastest(qgraph.name, choices, replace(budget, most_luts=most_luts), clock_mhz)
+    return most or smallest(qgraph.name, choices, budget, clock_mhz)
 
 
-def _meet(name: str, choices: Sequence[Choice], most: Chosen, budget: Budget, clock_mhz: float, fps: float) -> Plan:
-    """The cheapest plan of at least `fps` images a second; `most` is the fastest there is."""
+def smallest(name: str, choices: Sequence[Choice], budget: Budget, clock_mhz: float) -> Plan:
+    """The plan of fewest resources. Raises `TooSmall` if it does not fit, before its queues are known if it can."""
+    found = choose(choices, cycle_targets(choices)[-1], budget)
+    assert found is not None  # every folding takes at most that many cycles
+    chosen, taken = found
+    if budget.excess(taken):
+        raise TooSmall(budget, taken)
+    result = assemble(name, chosen, budget, clock_mhz)
+    if _excess(result, budget):
+        raise TooSmall(budget, result.resources - budget.reserved)
+    return result
+
+
+def _fastest(name: str, choices: Sequence[Choice], budget: Budget, clock_mhz: float) -> Plan | None:
+    """The plan of fewest cycles that fits with its queues, as near as that is found; None if none does.
+
+    Queues are known only once a choice is timed: where they are too large, the search begins anew with room for such.
+    """
+    kept = budget
+    while chosen := fastest(choices, kept):
+        result = assemble(name, chosen, budget, clock_mhz)
+        if not _excess(result, budget):
+            return result
+        # More than is kept already of some resource, for else it would have fitted: so this ends.
+        kept = replace(kept, reserved=kept.reserved.most(result.resources - taken_by(chosen, budget.device)))
+    return None
+
+
+def _excess(assembled: Plan, budget: Budget) -> list[str]:
+    """What a plan takes too much of, its queues counted."""
+    return budget.excess(assembled.resources - budget.reserved)
+
+
+def _meet(name: str, choices: Sequence[Choice], budget: Budget, clock_mhz: float, fps: float) -> Plan:
+    """The cheapest plan of at least `fps` images a second."""
     allowed = math.floor(clock_mhz * 1e6 / fps)
     for cycles in reversed([t for t in cycle_targets(choices) if t <= allowed]):
         found = choose(choices, cycles, budget)
         if found is None or budget.excess(found[1]):
             break
         result = assemble(name, found[0], budget, clock_mhz)
+        if _excess(result, budget):
+            break  # with its queues; faster ones take no less
         if result.cycles_per_image <= allowed:
             return result
         # The gaps between rows and between images were too many: the next faster one.
-    result = assemble(name, most, budget, clock_mhz)
-    if result.cycles_per_image <= allowed:
-        return result
+    most = _fastest(name, choices, budget, clock_mhz) or smallest(name, choices, budget, clock_mhz)
+    if most.cycles_per_image <= allowed:
+        return most
     raise Refusal(
         f"{fps:g} images/s do not fit {budget.device.name} at {clock_mhz:g} MHz, "
-        f"{int(result.images_per_second)} do; ask for fewer, or name a larger board"
+        f"{int(most.images_per_second)} do; ask for fewer, or name a larger board"
     )
 
 

@@ -28,6 +28,13 @@ class Resources:
     def __add__(self, other: Resources) -> Resources:
         return Resources(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
+    def most(self, other: Resources) -> Resources:
+        """Of each resource the greater amount."""
+        return Resources(*(max(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)))
+
+    def __sub__(self, other: Resources) -> Resources:
+        return Resources(*(getattr(self, f.name) - getattr(other, f.name) for f in fields(self)))
+
     def __mul__(self, count: int) -> Resources:
         return Resources(*(getattr(self, f.name) * count for f in fields(self)))
 

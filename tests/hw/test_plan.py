@@ -1,20 +1,24 @@
 """The plan: budgets, images a second, refusals, and data that prints."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from dnn2fpga.dataset import read_dataset
 from dnn2fpga.errors import Refusal
-from dnn2fpga.hw.choose import Budget
-from dnn2fpga.hw.plan import plan
+from dnn2fpga.hw.choose import Budget, choices_of, choose, cycle_targets
+from dnn2fpga.hw.plan import TooSmall, plan, smallest
 from dnn2fpga.hw.resources import Device, Resources
 from dnn2fpga.kinds import FOLDINGS, SPECS
 from dnn2fpga.model import description
 from dnn2fpga.quant.quantize import quantize_graph
 from dnn2fpga.shipped import digits, model_folder
 
+from ..test_branches import residual
+
 LARGE = Device("large", "ecp5", Resources(luts=80_000, ffs=80_000, dsps=156, brams=208))
+LARGE_ICE40 = Device("large ice40", "ice40", Resources(luts=80_000, ffs=80_000, dsps=64, brams=208))
 SMALL = Device("small", "ecp5", Resources(luts=24_000, ffs=24_000, dsps=28, brams=56))
 
 
@@ -59,6 +63,34 @@ def test_refuses_a_device_that_is_too_small_and_says_what_lacks(qgraph):
     tiny = Device("tiny", "ice40", Resources(luts=5280, ffs=5280, dsps=8, brams=30))
     with pytest.raises(Refusal, match=r"tiny is too small: the smallest design takes .*\d+ of 30 brams"):
         plan(qgraph, FOLDINGS, tiny, 24.0)
+
+
+@pytest.fixture(scope="module")
+def around():
+    """A network whose short branch waits in block RAM: an iCE40 has no other memory."""
+    return residual().quantized()
+
+
+def test_queues_where_branches_meet_must_fit_too(around):
+    free = plan(around, FOLDINGS, LARGE_ICE40, 80.0)
+    joins = [join for layer in free.layers for join in layer.joins]
+    assert sum(join.resources(LARGE_ICE40).brams for join in joins) > 0
+    tight = replace(LARGE_ICE40, budget=replace(LARGE_ICE40.budget, brams=free.resources.brams - 1))
+    found = plan(around, FOLDINGS, tight, 80.0)
+    assert not Budget(tight, Resources()).excess(found.resources)
+
+
+def test_a_device_is_too_small_where_only_the_queues_are_too_many(around):
+    budget = Budget(LARGE_ICE40, Resources())
+    choices = choices_of(around, FOLDINGS, budget)
+    _, without = choose(choices, cycle_targets(choices)[-1], budget)
+    whole = smallest("around", choices, budget, 80.0).resources.brams
+    assert without.brams < whole
+    tight = Budget(replace(LARGE_ICE40, budget=replace(LARGE_ICE40.budget, brams=whole - 1)), Resources())
+    with pytest.raises(TooSmall, match=f"takes {whole} of {whole - 1} brams"):
+        smallest("around", choices, tight, 80.0)
+    with pytest.raises(TooSmall):
+        plan(around, FOLDINGS, tight.device, 80.0, fps=100_000)
 
 
 def test_a_device_without_multipliers_gets_them_of_luts(qgraph):
