@@ -167,7 +167,9 @@ def ratio(expected: np.ndarray, found: np.ndarray) -> float:
 
 def where() -> dict[str, Any]:
     """What it was measured with."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout
+    package = Path(d2f.__file__).parent  # which need not be the one beside this script
+    asked = ["git", "-C", str(package), "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
     return {
         "commit": commit.strip(), "python": platform.python_version(), "machine": platform.machine(),
         "cores": os.cpu_count(), **{name: version(name) for name in ("amaranth", "keras", "numpy", "pyosys")},
