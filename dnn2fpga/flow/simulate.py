@@ -14,6 +14,9 @@ from ..hw.schedule import interval
 from ..quant.graph import QGraph
 from .engines import Engine, Pysim, Stalls, Trace
 
+PATIENCE = 200_000
+"""Cycles without a word, beyond four times the plan's latency, after which a simulation gives up."""
+
 
 @dataclass(frozen=True)
 class Mismatch:
@@ -97,7 +100,11 @@ def simulate(
 
 def _run(plan: Plan, q: np.ndarray, engine: Engine, stalls: Stalls | None, progress: Callable[[int], object]) -> Trace:
     words = q.reshape(-1, plan.start.lanes)
-    return engine.run(Pipeline(plan), words, len(q) * plan.words_out, stalls=stalls, progress=progress)
+    # A slow plan moves no word at its ends for as long as it works on an image, and pauses make it slower.
+    patience = PATIENCE + 4 * plan.latency_cycles
+    return engine.run(
+        Pipeline(plan), words, len(q) * plan.words_out, stalls=stalls, patience=patience, progress=progress
+    )
 
 
 def _locate(
