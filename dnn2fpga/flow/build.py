@@ -197,8 +197,10 @@ def _tensor(stream: Any, values: int) -> Tensor:
 
 def _synthesize(family: _Family, board: Board, out: Path) -> Resources:
     synth = family.synth.format(ice40_device="u" if "UP5K" in board.device.name else "hx")
+    # Fields of arrays are named `word[3]`, which Yosys 0.70's abc9 takes for a bit of `word`, and aborts.
+    hide = "rename -hide w:*]"
     log = toolchain.run_yosys(
-        f"read_rtlil top.il\n{synth} -top top\ntee -o cells.json stat -json\nwrite_json top.json\n", out
+        f"read_rtlil top.il\n{hide}\n{synth} -top top\ntee -o cells.json stat -json\nwrite_json top.json\n", out
     )
     (out / "yosys.log").write_text(log)
     cells = json.loads((out / "cells.json").read_text())["design"]["num_cells_by_type"]
