@@ -21,7 +21,7 @@ from .max_pool2d import MaxPool2D, MaxPool2DFolding
 from .maximum import Maximum, MaximumFolding
 from .multiply import Multiply, MultiplyFolding
 from .permute import PermuteFolding, Permuter
-from .pipeline import Pipeline, fork
+from .pipeline import Pipeline
 from .popcount import Popcount
 from .prelu import PReLU, PReLUFolding
 from .primitives.multiplier import Multiplier
@@ -31,7 +31,7 @@ from .requantize import Requantize, Rescale
 from .row_softmax import RowSoftmax, RowSoftmaxFolding
 from .slice import Slice, SliceFolding
 from .softmax import Winner
-from .stream import MasterSlave, Narrow, Widen, connect, lanes
+from .stream import MasterSlave, Narrow, Widen, connect, fork, lanes
 from .table import Table
 from .up_sampling import UpSampler, UpSamplingFolding
 from .window import SlidingWindow

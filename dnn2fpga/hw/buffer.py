@@ -3,7 +3,9 @@
 from amaranth.lib import memory
 
 from .resources import Device, Resources
-from .window import BLOCK_BITS
+
+BLOCK_BITS = 4096
+"""From this many bits on a memory is block RAM; below, LUT memory where the chip has it."""
 
 
 def buffer(depth: int, width: int) -> memory.Memory:

@@ -19,8 +19,7 @@ from .layer import LayerComponent
 from .queue import CreditQueue
 from .resources import Device, Resources
 from .stream import connect
-from .timing import Buffer, Process, one_a_clock
-from .value_by_value import ValueByValue, lane_choices
+from .value_by_value import Pipelined, ValueByValue, lane_choices
 
 
 class FloatOfInteger(wiring.Component):
@@ -94,7 +93,7 @@ class IntegerOfFloat(wiring.Component):
 
 
 @dataclass(frozen=True)
-class ConvertFolding(ValueByValue):
+class ConvertFolding(ValueByValue, Pipelined):
     """Values of format `i_fmt` brought to `o_fmt` by `lane`, one of the two components above, `i_lanes` a word.
 
     A tensor has `size` values. `soft` of the multipliers are made of LUTs.
@@ -128,11 +127,6 @@ class ConvertFolding(ValueByValue):
         """Cycles from a value to its conversion, before the queue."""
         return self.lane.latency_of(self.i_fmt, self.o_fmt)  # type: ignore[arg-type]
 
-    @property
-    def depth(self) -> int:
-        """Room in the queue."""
-        return queue.depth_for(self.latency, 1, 1)
-
     def resources(self, device: Device) -> Resources:
         """What it takes of a chip, estimated."""
         hard, soft = (
@@ -141,11 +135,6 @@ class ConvertFolding(ValueByValue):
         )
         taken = hard * (self.i_lanes - self.soft) + soft * self.soft
         return taken + queue.resources(self.depth, self.i_lanes * self.o.width, device)
-
-    def timing(self) -> Iterator[Process | Buffer]:
-        """Its timed twin."""
-        yield one_a_clock()
-        yield queue.timing(self.depth, self.latency)
 
     def build(self) -> "Convert":
         """The component."""

@@ -14,7 +14,7 @@ from . import deal, queue
 from .bent import constants_of
 from .deal import Deal
 from .fixed import shape_of
-from .layer import LayerComponent
+from .layer import LayerComponent, divisors
 from .mac import MacArray, Products
 from .products import products_of
 from .queue import CreditQueue
@@ -212,15 +212,11 @@ def sum_foldings(sums: Sums) -> Iterator[DenseFolding]:
     """Every folding worth a look: of those that take as many steps, the one with the fewest inputs."""
     k, channels = sums.kernel.shape
     own = channels // sums.blocks
-    lanes_ = [(outputs, 1) for outputs in _divisors(own)]
-    lanes_ += [(own * parallel, parallel) for parallel in _divisors(sums.blocks) if parallel > 1]
+    lanes_ = [(outputs, 1) for outputs in divisors(own)]
+    lanes_ += [(own * parallel, parallel) for parallel in divisors(sums.blocks) if parallel > 1]
     for outputs, parallel in lanes_:
         for words in sorted({-(-k // inputs) for inputs in range(1, k + 1)}):
             yield DenseFolding(sums, outputs, -(-k // words), parallel=parallel)
-
-
-def _divisors(n: int) -> list[int]:
-    return [divisor for divisor in range(1, n + 1) if n % divisor == 0]
 
 
 class Dense(LayerComponent[DenseFolding]):

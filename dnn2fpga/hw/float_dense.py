@@ -17,6 +17,7 @@ from .fixed import shape_of
 from .floating import Accumulate, Finished, Product, Unpack, accumulate, combine, multiply, unpack
 from .floating.bits import unpacked
 from .floating.dense import FloatDense
+from .layer import divisors
 from .resources import Device, Resources, register
 from .steps import Steps
 from .timing import Buffer, Peek, Pop, Process, Put
@@ -249,7 +250,7 @@ def foldings(node: QNode) -> Iterator[FloatDenseFolding]:
 def sum_foldings(sums: FloatSums) -> Iterator[FloatDenseFolding]:
     """Every folding whose ring is long enough, and whose last word is not all zeros however the words are dealt."""
     k, channels = sums.kernel.shape
-    for outputs in (n for n in range(1, channels + 1) if channels % n == 0):
+    for outputs in divisors(channels):
         for inputs in (n for n in (1, 2, 4, 8) if n <= k and -(-k // -(-k // n)) == n):
             try:
                 yield FloatDenseFolding(sums, outputs, inputs)

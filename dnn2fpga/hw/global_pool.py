@@ -13,7 +13,7 @@ from ..quant.graph import QNode
 from . import buffer, counter, queue
 from .counter import counters
 from .fixed import maximum, minimum, shape_for, shape_of
-from .layer import LayerComponent
+from .layer import LayerComponent, divisors
 from .queue import CreditQueue
 from .requantize import Requantize, Rescale
 from .resources import Device, Resources, adder, register
@@ -152,7 +152,7 @@ def foldings(node: QNode) -> Iterator[GlobalPoolFolding]:
     """As many lanes as divide the channels; the average of a node with the constants for one, else the greatest."""
     *pixels, channels = node.input_shape
     mean = Mean(**node.scalars, o=shape_of(node.o)) if node.scalars else None
-    for n in (n for n in range(1, channels + 1) if channels % n == 0):
+    for n in divisors(channels):
         yield GlobalPoolFolding(shape_of(node.i), math.prod(pixels), channels, n, mean)
 
 

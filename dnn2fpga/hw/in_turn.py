@@ -8,13 +8,14 @@ from amaranth import Module, Shape, Signal
 
 from ..quant.graph import QNode
 from .fixed import shape_of
-from .layer import LayerComponent, NoMultipliers, Port
+from .layer import LayerComponent, NoMultipliers, Port, divisors
 from .resources import Device, Resources
 from .timing import Buffer, Peek, Pop, Process, Put
+from .value_by_value import ValueByValue
 
 
 @dataclass(frozen=True)
-class InTurnFolding(NoMultipliers):
+class InTurnFolding(ValueByValue, NoMultipliers):
     """Of each input `turns[at]` words of `i_lanes` values in turn, `size` values a tensor, all made values of `o`."""
 
     shapes: tuple[Shape, ...]
@@ -33,16 +34,6 @@ class InTurnFolding(NoMultipliers):
     def ports(self) -> tuple[Port, ...]:
         """The inputs."""
         return tuple(Port(shape, self.i_lanes) for shape in self.shapes)
-
-    @property
-    def o_lanes(self) -> int:
-        """Values a word out."""
-        return self.i_lanes
-
-    @property
-    def least_cycles(self) -> int:
-        """One word a clock."""
-        return self.size // self.i_lanes
 
     def resources(self, device: Device) -> Resources:
         """What it takes of a chip, estimated."""
@@ -71,7 +62,7 @@ def foldings(node: QNode) -> Iterator[InTurnFolding]:
     shapes = tuple(shape_of(arriving.fmt) for arriving in node.arriving)
     turns = node.spec.turns(*(arriving.shape for arriving in node.arriving))
     most = math.gcd(*turns, node.output_shape[-1])
-    for n in (n for n in range(1, most + 1) if most % n == 0):
+    for n in divisors(most):
         words = tuple(values // n for values in turns)
         yield InTurnFolding(shapes, shape_of(node.o), words, n, math.prod(node.output_shape))
 

@@ -86,6 +86,11 @@ def ports_of(folding: Folding) -> tuple[Port, ...]:
     return getattr(folding, "ports", None) or (Port(folding.i, folding.i_lanes),)
 
 
+def divisors(n: int) -> list[int]:
+    """What divides `n`: as many lanes make whole words of `n` values."""
+    return [divisor for divisor in range(1, n + 1) if n % divisor == 0]
+
+
 def input_name(port: int, ports: int) -> str:
     """What a component of so many inputs calls one of them."""
     return "i" if ports == 1 else f"i{port}"

@@ -10,7 +10,7 @@ from ..quant.graph import QNode
 from ..quant.ops.window import Placement
 from . import queue, window
 from .fixed import minimum, shape_of
-from .layer import LayerComponent, NoMultipliers
+from .layer import LayerComponent, NoMultipliers, divisors
 from .mac import levels
 from .queue import CreditQueue
 from .resources import Device, Resources
@@ -85,7 +85,7 @@ class MaxPool2DFolding(NoMultipliers):
 def foldings(node: QNode) -> Iterator[MaxPool2DFolding]:
     """As many channels at once as divide them."""
     placement, channels = node.spec.window.over(node.input_shape), node.input_shape[-1]
-    for turns in (n for n in range(1, channels + 1) if channels % n == 0):
+    for turns in divisors(channels):
         yield MaxPool2DFolding(placement, shape_of(node.i), turns)
 
 

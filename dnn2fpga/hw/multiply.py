@@ -19,13 +19,12 @@ from .queue import CreditQueue
 from .requantize import Bent, Requantize, Rescale
 from .resources import Device, Resources
 from .stream import connect
-from .timing import Buffer, Process, one_a_clock
-from .value_by_value import lane_choices
+from .value_by_value import Pipelined, lane_choices
 from .zip import ZipFolding, common
 
 
 @dataclass(frozen=True, eq=False)
-class MultiplyFolding:
+class MultiplyFolding(Pipelined):
     """`(x_0 - z_0) · (x_1 - z_1)`, rescaled, of neighbors of shape `i`: `o_lanes` results a word, `size` a tensor.
 
     `factors` are the shapes of both differences, `zeros` what stands for 0.
@@ -65,11 +64,6 @@ class MultiplyFolding:
         """Cycles from a word to its results, before the queue."""
         return Multiplier.latency_of(*self.factors) + self.rescale.latency
 
-    @property
-    def depth(self) -> int:
-        """Room in the queue."""
-        return queue.depth_for(self.latency, 1, 1)
-
     def resources(self, device: Device) -> Resources:
         """What it takes of a chip, estimated."""
         differences = Resources(
@@ -78,11 +72,6 @@ class MultiplyFolding:
         taken = (differences + multiplier_resources(*self.factors, device, dsp=self.dsp)) * self.o_lanes
         taken += self.rescale.resources(self.o_lanes, device, dsp=self.dsp)
         return taken + queue.resources(self.depth, self.o_lanes * self.o.width, device)
-
-    def timing(self) -> Iterator[Process | Buffer]:
-        """Its timed twin."""
-        yield one_a_clock()
-        yield queue.timing(self.depth, self.latency)
 
     def build(self) -> "Multiply":
         """The component."""

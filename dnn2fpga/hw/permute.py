@@ -13,7 +13,7 @@ from . import buffer, counter
 from .counter import counters
 from .cropping import CroppingFolding
 from .fixed import shape_of
-from .layer import LayerComponent, NoMultipliers
+from .layer import LayerComponent, NoMultipliers, divisors
 from .resources import Device, Resources
 from .timing import Buffer, Peek, Pop, Process, Put
 
@@ -124,7 +124,7 @@ def foldings(node: QNode) -> Iterator[PermuteFolding | CroppingFolding]:
     shape, order = node.input_shape, tuple(axis - 1 for axis in node.spec.dims)
     i, size = shape_of(node.i), together(shape, order)
     straight = size == math.prod(shape)
-    for n in (n for n in range(1, (shape[-1] if straight else size) + 1) if size % n == 0):
+    for n in divisors(shape[-1] if straight else size):
         if straight:
             yield CroppingFolding(i, (1, 1, size), n, Cropping(((0, 0), (0, 0))))
         else:

@@ -1,13 +1,13 @@
 """The pipeline: all layers of a plan, every one at work at once."""
 
-from amaranth import Cat, Module
+from amaranth import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..model.graph import INPUT
 from .layer import input_name
 from .plan import Plan
-from .stream import connect, lanes
+from .stream import connect, fork, lanes
 
 
 class Pipeline(wiring.Component):
@@ -41,17 +41,3 @@ class Pipeline(wiring.Component):
             fork(m, sources[name], reading)
         connect(m, end.o, wiring.flipped(self.o))
         return m
-
-
-def fork(m: Module, source: stream.Interface, sinks: list[stream.Interface]) -> None:
-    """Give every word of `source` to all `sinks`, in the first cycle in which all are ready.
-
-    They must be such whose `ready` comes from a register, as that of `MasterSlave` does: each is offered a word only
-    when the others are ready, and what is ready stays so until it gets one.
-    """
-    for at, sink in enumerate(sinks):
-        if source.payload.shape() != sink.payload.shape():
-            raise TypeError(f"cannot join a stream of {source.payload.shape()!r} to one of {sink.payload.shape()!r}")
-        others = [other.ready for index, other in enumerate(sinks) if index != at]
-        m.d.comb += [sink.payload.eq(source.payload), sink.valid.eq(Cat(source.valid, *others).all())]
-    m.d.comb += source.ready.eq(Cat(sink.ready for sink in sinks).all())

@@ -14,18 +14,16 @@ from .deal import Deal
 from .fixed import maximum, minimum, shape_for, shape_of
 from .layer import LayerComponent
 from .mac import multiplier_resources
-from .max_pool2d import one_a_clock
 from .primitives.multiplier import Multiplier
 from .queue import CreditQueue
 from .requantize import clamp
 from .resources import Device, Resources, adder, register
 from .stream import connect
-from .timing import Buffer, Process
-from .value_by_value import ValueByValue, lane_choices
+from .value_by_value import Pipelined, ValueByValue, lane_choices
 
 
 @dataclass(frozen=True, eq=False)
-class PReLUFolding(ValueByValue):
+class PReLUFolding(ValueByValue, Pipelined):
     """PReLU of `size` values of shape `i`, in which `zero` stands for 0, a tensor, `i_lanes` a word.
 
     `clamp(((x - zero) · m + addend) >> shift)`, where m is `multiplier`, or below `zero` the channel's `slope`.
@@ -77,11 +75,6 @@ class PReLUFolding(ValueByValue):
         return self.slope_latency + 1 + Multiplier.latency_of(self.distance, self.factor) + 2
 
     @property
-    def depth(self) -> int:
-        """Room in the queue."""
-        return queue.depth_for(self.latency, 1, 1)
-
-    @property
     def memory_bits(self) -> int:
         """Bits of slopes."""
         return len(self.slope) * self.factor.width
@@ -95,11 +88,6 @@ class PReLUFolding(ValueByValue):
         lane += adder(width) + Resources(luts=self.o.width + width // 3, ffs=self.o.width)
         slopes = deal.resources(len(self.slope_rows), self.i_lanes * self.factor.width, device)
         return lane * self.i_lanes + slopes + queue.resources(self.depth, self.i_lanes * self.o.width, device)
-
-    def timing(self) -> Iterator[Process | Buffer]:
-        """Its timed twin."""
-        yield one_a_clock()
-        yield queue.timing(self.depth, self.latency)
 
     def build(self) -> "PReLU":
         """The component."""

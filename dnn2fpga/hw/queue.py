@@ -8,12 +8,10 @@ from amaranth import Module, Mux, ShapeLike, Signal
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .buffer import BLOCK_BITS
 from .resources import Device, Resources
 from .stream import lanes
 from .timing import Buffer, Peek, Pop, Process, Put
-
-BLOCK_BITS = 4096
-"""From this many bits on synthesis takes block RAM."""
 
 LATENCY = 2
 """Cycles from a word's coming in to its being offered."""

@@ -4,14 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from amaranth import Module, Mux, Shape
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from ..quant.graph import QNode
 from .fixed import maximum, shape_for, shape_of
-from .layer import NoMultipliers
+from .layer import LayerComponent, NoMultipliers
 from .resources import Device, Resources
-from .stream import lanes
 from .timing import Buffer, Process, wire
 from .value_by_value import ValueByValue, lane_choices
 
@@ -41,7 +38,7 @@ class ReLUFolding(ValueByValue, NoMultipliers):
 
     def build(self) -> "ReLU":
         """The component."""
-        return ReLU(self.i, self.i_lanes, self.zero)
+        return ReLU(self)
 
 
 def foldings(node: QNode) -> Iterator[ReLUFolding]:
@@ -49,18 +46,14 @@ def foldings(node: QNode) -> Iterator[ReLUFolding]:
     yield from (ReLUFolding(shape_of(node.i), n, size, node.i.zero) for n, size in lane_choices(node))
 
 
-class ReLU(wiring.Component):
-    """`max(x, zero) - zero` of `n` values of `shape` a word, in the same cycle."""
-
-    def __init__(self, shape: Shape, n: int, zero: int = 0) -> None:
-        self.zero = zero
-        positive = shape_for(0, maximum(shape) - zero)
-        super().__init__({"i": In(lanes(shape, n)), "o": Out(lanes(positive, n))})
+class ReLU(LayerComponent[ReLUFolding]):
+    """`max(x, zero) - zero` of each value of a word, in the same cycle."""
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""
         m = Module()
+        zero = self.folding.zero
         m.d.comb += [self.o.valid.eq(self.i.valid), self.i.ready.eq(self.o.ready)]
         for x, y in zip(self.i.payload, self.o.payload, strict=True):
-            m.d.comb += y.eq(Mux(x < self.zero, 0, x - self.zero))
+            m.d.comb += y.eq(Mux(x < zero, 0, x - zero))
         return m

@@ -8,7 +8,7 @@ from amaranth import Module, Shape, Signal
 
 from ..quant.graph import QNode
 from .fixed import shape_of
-from .layer import LayerComponent, NoMultipliers
+from .layer import LayerComponent, NoMultipliers, divisors
 from .resources import Device, Resources
 from .timing import Buffer, Peek, Pop, Process, Put
 
@@ -63,7 +63,7 @@ def foldings(node: QNode) -> Iterator[SliceFolding]:
     (values,) = node.input_shape
     span = node.spec.span
     most = math.gcd(span.start, span.stop, values, node.output_shape[-1])
-    for n in (n for n in range(1, most + 1) if most % n == 0):
+    for n in divisors(most):
         yield SliceFolding(shape_of(node.i), shape_of(node.o), n, span.start // n, span.stop // n, values // n)
 
 

@@ -5,14 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from amaranth import Module, Mux, Shape, Signal
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from ..quant.graph import QNode
 from .fixed import minimum, shape_of
-from .layer import NoMultipliers
+from .layer import LayerComponent, NoMultipliers
 from .resources import Device, Resources
-from .stream import lanes
 from .timing import Buffer, Peek, Pop, Process, Put
 
 
@@ -56,7 +53,7 @@ class WinnerFolding(NoMultipliers):
 
     def build(self) -> "Winner":
         """The component."""
-        return Winner(self.i, self.classes)
+        return Winner(self)
 
 
 def foldings(node: QNode) -> Iterator[WinnerFolding]:
@@ -64,23 +61,20 @@ def foldings(node: QNode) -> Iterator[WinnerFolding]:
     yield WinnerFolding(shape_of(node.i), node.input_shape[-1], math.prod(node.input_shape[:-1]))
 
 
-class Winner(wiring.Component):
-    """Passes `classes` logits of `shape` on as they come, one a word, then gives the index of the greatest.
+class Winner(LayerComponent[WinnerFolding]):
+    """Passes each row's logits on as they come, one a word, then gives the index of the greatest.
 
     Of equal ones the first wins, as in `numpy.argmax`. Logits pass in the same cycle; the winner takes one more.
     """
 
-    def __init__(self, shape: Shape, classes: int) -> None:
-        self.shape, self.classes = shape, classes
-        super().__init__({"i": In(lanes(shape, 1)), "o": Out(lanes(shape, 1))})
-
     def elaborate(self, platform: object) -> Module:
         """The logic."""
         m = Module()
+        shape, classes = self.folding.i, self.folding.classes
         logit = self.i.payload[0]
-        at, winner = Signal(range(self.classes + 1)), Signal(range(self.classes))
-        greatest = Signal(self.shape, init=minimum(self.shape))
-        at_winner = at == self.classes
+        at, winner = Signal(range(classes + 1)), Signal(range(classes))
+        greatest = Signal(shape, init=minimum(shape))
+        at_winner = at == classes
         m.d.comb += [
             self.o.payload[0].eq(Mux(at_winner, winner, logit)),
             self.o.valid.eq(self.i.valid | at_winner),

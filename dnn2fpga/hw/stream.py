@@ -22,13 +22,30 @@ def connect(m: Module, source: stream.Interface, sink: stream.Interface) -> None
     `wiring.connect` compares only their widths, so that a signed value would pass for an unsigned one. Raises
     `TypeError` if the shapes differ.
     """
-    if source.payload.shape() != sink.payload.shape():
-        raise TypeError(f"cannot join a stream of {source.payload.shape()!r} to one of {sink.payload.shape()!r}")
+    _check_shapes(source, sink)
     m.d.comb += [
         sink.payload.eq(source.payload),
         sink.valid.eq(source.valid),
         source.ready.eq(sink.ready),
     ]
+
+
+def fork(m: Module, source: stream.Interface, sinks: list[stream.Interface]) -> None:
+    """Give every word of `source` to all `sinks`, in the first cycle in which all are ready.
+
+    They must be such whose `ready` comes from a register, as that of `MasterSlave` does: each is offered a word only
+    when the others are ready, and what is ready stays so until it gets one.
+    """
+    for at, sink in enumerate(sinks):
+        _check_shapes(source, sink)
+        others = [other.ready for index, other in enumerate(sinks) if index != at]
+        m.d.comb += [sink.payload.eq(source.payload), sink.valid.eq(Cat(source.valid, *others).all())]
+    m.d.comb += source.ready.eq(Cat(sink.ready for sink in sinks).all())
+
+
+def _check_shapes(source: stream.Interface, sink: stream.Interface) -> None:
+    if source.payload.shape() != sink.payload.shape():
+        raise TypeError(f"cannot join a stream of {source.payload.shape()!r} to one of {sink.payload.shape()!r}")
 
 
 class MasterSlave(wiring.Component):

@@ -1,9 +1,13 @@
 """What layers that work on each value by itself have in common: as many values a word out as in, a word a clock."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from ..quant.graph import QNode
+from . import queue
+from .layer import divisors
+from .timing import Buffer, Process, one_a_clock
 
 
 class ValueByValue:
@@ -23,8 +27,26 @@ class ValueByValue:
         return self.size // self.i_lanes
 
 
+class Pipelined(ABC):
+    """Part of a folding that takes a word a clock and gives its results `latency` cycles later, through a queue."""
+
+    @property
+    @abstractmethod
+    def latency(self) -> int:
+        """Cycles from a word in to its results, before the queue."""
+
+    @property
+    def depth(self) -> int:
+        """Room in the queue."""
+        return queue.depth_for(self.latency, 1, 1)
+
+    def timing(self) -> Iterator[Process | Buffer]:
+        """Its timed twin."""
+        yield one_a_clock()
+        yield queue.timing(self.depth, self.latency)
+
+
 def lane_choices(node: QNode) -> Iterator[tuple[int, int]]:
     """(lanes, values a tensor): as many lanes as divide the channels."""
     size = math.prod(node.input_shape)
-    channels = node.input_shape[-1]
-    yield from ((n, size) for n in range(1, channels + 1) if channels % n == 0)
+    yield from ((n, size) for n in divisors(node.input_shape[-1]))

@@ -1,16 +1,14 @@
 """The sliding window: an image streams in, pixel by pixel, and every window of it streams out."""
 
 from amaranth import Cat, Module, Mux, Shape, Signal, Value
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..quant.ops.window import Placement
+from . import buffer
 from .resources import Device, Resources
 from .stream import lanes
 from .timing import Peek, Pop, Process, Put
-
-BLOCK_BITS = 4096
-"""From this many bits on the line buffer is block RAM; below, LUT memory where the chip has it."""
 
 
 class SlidingWindow(wiring.Component):
@@ -63,8 +61,7 @@ class SlidingWindow(wiring.Component):
             next_x = Mux(moves, Mux(ends_row, 0, x + 1), x)
             at, next_at = (x, next_x) if self.turns == 1 else (x * self.turns + turn, next_x * self.turns + next_turn)
             rows = placement.window.reach[0] - 1
-            block = in_block(placement, self.shape.width)
-            kept = _history(m, "lines", pixel, rows, (at, next_at, width * self.turns), advance, block=block)
+            kept = _history(m, "lines", pixel, rows, (at, next_at, width * self.turns), advance)
             above = [kept.word_select(ky * tap_y, len(pixel)) for ky in range(kernel_y - 1)]
         column = Cat(*above, pixel)
 
@@ -73,8 +70,7 @@ class SlidingWindow(wiring.Component):
         columns = Signal(data.ArrayLayout(len(column), reach), reset_less=True)
         before = columns.as_value()[len(column) :]
         if self.turns > 1 and reach > 1:
-            block = column_bits(placement, self.shape.width, self.turns) >= BLOCK_BITS
-            before = _history(m, "columns", column, reach - 1, (turn, next_turn, self.turns), advance, block=block)
+            before = _history(m, "columns", column, reach - 1, (turn, next_turn, self.turns), advance)
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(advance):
@@ -84,20 +80,16 @@ class SlidingWindow(wiring.Component):
         return m
 
 
-def _history(
-    m: Module, name: str, now: Value, n: int, place: tuple[Value, Value, int], advance: Value, *, block: bool
-) -> Value:
+def _history(m: Module, name: str, now: Value, n: int, place: tuple[Value, Value, int], advance: Value) -> Value:
     """The `n` values that were `now` when its place came before, the oldest lowest.
 
     `place` is where we are, where next, and how many places there are, which come in turn.
     """
     at, next_at, depth = place
-    # A small one is left to synthesis: not every family has LUT memory.
-    attrs = {"ram_style": "block"} if block else {}
-    m.submodules[name] = memory_ = memory.Memory(shape=n * len(now), depth=depth, init=[], attrs=attrs)
-    write = memory_.write_port()
+    m.submodules[name] = kept = buffer.buffer(depth, n * len(now))
+    write = kept.write_port()
     # Read one place ahead; only where there is a single one is the very word read that is being written.
-    read = memory_.read_port(transparent_for=(write,) if depth == 1 else ())
+    read = kept.read_port(transparent_for=(write,) if depth == 1 else ())
     m.d.comb += [
         read.addr.eq(next_at),
         read.en.eq(advance),
@@ -120,11 +112,6 @@ def _axis(m: Module, name: str, placement: Placement, axis: int, step: object) -
         with m.If(at == padded - 1):
             m.d.sync += [at.eq(0), to_window.eq(reach - 1)]
     return at, inside, to_window == 0
-
-
-def in_block(placement: Placement, width: int) -> bool:
-    """Whether the line buffer, for values of `width` bits, goes to block RAM."""
-    return line_bits(placement, width) >= BLOCK_BITS
 
 
 def line_bits(placement: Placement, width: int) -> int:
@@ -174,18 +161,10 @@ def resources(placement: Placement, width: int, device: Device, turns: int = 1) 
     column = placement.window.kernel[0] * placement.shape[2] // turns * width
     held = column * placement.window.reach[1] if turns == 1 else placement.values // turns * width
     taken = Resources(luts=40, ffs=held + 4 * max(placement.padded).bit_length())
-    lines = line_bits(placement, width)
-    taken += _memory_resources(placement.padded[1] * turns, lines, device, block=in_block(placement, width))
-    columns = column_bits(placement, width, turns)
-    return taken + _memory_resources(turns, columns, device, block=columns >= BLOCK_BITS)
-
-
-def _memory_resources(depth: int, bits: int, device: Device, *, block: bool) -> Resources:
-    """What a memory of `depth` words takes that holds `bits` in all."""
-    if bits == 0:
-        return Resources()
-    if block or device.family == "ice40":
-        return Resources(brams=device.brams(depth, bits // depth))
-    # LUT memory: 16 words of 4 bits in 4 LUTs' room (2 of data, 2 of control), a read register, a mux between banks.
-    banks = -(-depth // 16)
-    return Resources(luts=bits // depth * banks * 2, ffs=bits // depth)
+    for depth, bits in (
+        (placement.padded[1] * turns, line_bits(placement, width)),
+        (turns, column_bits(placement, width, turns)),
+    ):
+        if bits:
+            taken += buffer.resources(depth, bits // depth, device)
+    return taken
