@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -259,8 +260,8 @@ LOWERED: dict[str, Lower] = {
     "SeparableConv2D": lowered_conv.separable_conv2d,
     "Conv1DTranspose": conv_transpose.lowered,
     "Conv2DTranspose": conv_transpose.lowered,
-    "MaxPooling1D": lowered_conv.max_pooling1d,
-    "AveragePooling1D": lowered_conv.average_pooling1d,
+    "MaxPooling1D": partial(lowered_conv.pooling1d, MaxPool2D),
+    "AveragePooling1D": partial(lowered_conv.pooling1d, AveragePool2D),
     "ZeroPadding1D": _as(ZeroPadding),
     "Cropping1D": _as(Cropping),
     "UpSampling1D": _as(UpSampling),
