@@ -116,6 +116,19 @@ class Format:
             scale = float(next_power_of_two(scale))
         return Format(bits, False, scale, float(np.clip(np.floor(-low / scale + 0.5), 0, steps)))
 
+    @staticmethod
+    def holding(
+        low: float, high: float, bits: int, *, symmetric: bool, power_of_two: bool, signed: bool | None = None
+    ) -> Format:
+        """The format that just holds the reals from `low` to `high`, of the kind that the user chose.
+
+        It has a zero point unless it is `symmetric`, or to be unsigned, or nothing lies below 0, or it has one bit.
+        """
+        if not symmetric and signed is not False and low < 0 and bits > 1:
+            return Format.between(low, high, bits, power_of_two=power_of_two)
+        found = Format.covering(low, high, bits, signed=signed)
+        return found.with_power_of_two() if power_of_two else found
+
 
 def check_bits(what: str, bits: int) -> None:
     """Refuse a width that no part of the flow supports."""

@@ -44,10 +44,8 @@ class Setting:
 
     def format_of(self, low: float, high: float) -> Format:
         """The format that just holds reals from `low` to `high`, of the kind that the user chose."""
-        if not self.symmetric and low < 0 and self.activation_bits > 1:
-            return Format.between(low, high, self.activation_bits, power_of_two=self.power_of_two)
-        found = Format.covering(low, high, self.activation_bits)
-        return found.with_power_of_two() if self.power_of_two else found
+        bits, symmetric, power_of_two = self.activation_bits, self.symmetric, self.power_of_two
+        return Format.holding(low, high, bits, symmetric=symmetric, power_of_two=power_of_two)
 
 
 @dataclass(frozen=True)
