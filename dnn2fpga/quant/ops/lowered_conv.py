@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,6 @@ def _separable(config: Config, weights: list[np.ndarray], axes: int) -> Parts:
     return [("_depthwise", depthwise, own), ("", pointwise, read_weights([kernel, *weights[2:]]))]
 
 
-def pooling1d(spec: type[Pool2D], config: Config, weights: list[np.ndarray]) -> Parts:
-    """`MaxPooling1D` or `AveragePooling1D`, as `spec`."""
-    return [("", *spec.from_keras(config, weights, axes=1))]
+def pooling1d(spec: type[Pool2D]) -> Callable[[Config, list[np.ndarray]], Parts]:
+    """What reads `MaxPooling1D` or `AveragePooling1D`, as `spec`."""
+    return lambda config, weights: [("", *spec.from_keras(config, weights, axes=1))]
