@@ -144,6 +144,13 @@ def round_half_up(x: np.ndarray) -> np.ndarray:
     return below.astype(np.int64) + (x - below >= 0.5)
 
 
+def round_away(x: np.ndarray) -> np.ndarray:
+    """Reals to the nearest int64; ties go away from 0, as TensorFlow Lite has them."""
+    x = np.asarray(x, np.float64)
+    whole = np.trunc(x)
+    return whole.astype(np.int64) + np.where(np.abs(x - whole) >= 0.5, np.copysign(1, x), 0).astype(np.int64)
+
+
 def next_power_of_two(x: np.ndarray | float) -> np.ndarray:
     """The least power of two that is at least each of the positive reals `x`."""
     fraction, exponent = np.frexp(x)
@@ -181,9 +188,8 @@ def quantize_tflite(x: np.ndarray, fmt: Format) -> np.ndarray:
     """Reals to integers in float32, ties away from 0, and saturated: `AffineQuantize` of TensorFlow Lite."""
     steps = np.asarray(x, np.float32) / np.float32(fmt.scale)
     # beyond twice what the format spans all are saturated; within, the float holds the half
-    steps = np.clip(steps, -(2.0 ** (fmt.bits + 1)), 2.0 ** (fmt.bits + 1)).astype(np.float64)
-    rounded = np.copysign(np.floor(np.abs(steps) + 0.5), steps).astype(np.int64)
-    return np.clip(rounded + int(fmt.zero_point), fmt.minimum, fmt.maximum)
+    steps = np.clip(steps, -(2.0 ** (fmt.bits + 1)), 2.0 ** (fmt.bits + 1))
+    return np.clip(round_away(steps) + int(fmt.zero_point), fmt.minimum, fmt.maximum)
 
 
 def multiplier_and_shift(ratio: np.ndarray) -> tuple[np.ndarray, int]:

@@ -123,8 +123,3 @@ def refuse_unless(config: dict[str, Any], **supported: Any) -> None:
             found = tuple(found)
         if found != value:
             raise Refusal(f"{key}={found!r} is not supported; use {key}={value!r}")
-
-
-def pair(value: Any) -> tuple[int, int]:
-    """Keras's `3` or `[3, 3]` as `(3, 3)`."""
-    return (value, value) if isinstance(value, int) else (int(value[0]), int(value[1]))
