@@ -65,7 +65,7 @@ def calibrated(graph: Graph, samples: np.ndarray, scheme: Scheme) -> Formats:
         outputs[node.name] = choose(node.name, bits, signed=not node.spec.relu if sums else None)
         if node.spec.has_kernel:
             weight_scales[node.name] = _weight_scale(node, scheme)
-    sliced = [outputs[node.name] for node in readers(graph.nodes, INPUT) if node.spec.kind == "slice"]
+    sliced = [outputs[node.name] for node in readers(graph.nodes, INPUT) if node.spec.unpacks]
     i = packed(sliced) if sliced else choose(INPUT, scheme.bits_of_input, signed=None)
     return Formats(i, outputs, weight_scales)
 

@@ -34,6 +34,11 @@ class ZeroPadding(ImageOp):
         refuse_unless(config, data_format="channels_last")
         return cls(margins_of(config["padding"])), {}
 
+    @property
+    def border(self) -> Margins | None:
+        """The margins, if they are all that it adds: a window may put them in itself."""
+        return self.margins if self.strides == (1, 1) else None
+
     def stretched(self, height: int, width: int) -> tuple[int, int]:
         """Height and width from the first pixel to the last."""
         return (height - 1) * self.strides[0] + 1, (width - 1) * self.strides[1] + 1
