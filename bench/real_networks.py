@@ -25,7 +25,6 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras
 import keras_networks as nets
 import numpy as np
 
@@ -40,7 +39,7 @@ BOARD = "ulx3s_85f"
 
 @dataclass(frozen=True)
 class Network:
-    """A model, inputs to calibrate on and to judge with, and the images a second that it is planned for.
+    """A model or its file, inputs to calibrate on and to judge with, and the images a second that it is planned for.
 
     `classes` says how many there are, None where the model gives none.
     """
@@ -66,7 +65,7 @@ def of_noise(make: Callable[..., Any], fps: float, images: int, classes: int | N
 def resnet8() -> Network:
     """MLPerf Tiny's image classifier. It takes pixels from 0 to 255, the `.tflite` file pixels less 128."""
     x = given("resnet8").astype(np.float32) + 128
-    return Network(keras_model("resnet8"), x, x, fps=40, classes=10)
+    return Network(folder() / "resnet8.h5", x, x, fps=40, classes=10)
 
 
 def autoencoder() -> Network:
@@ -74,17 +73,12 @@ def autoencoder() -> Network:
     q = given("autoencoder")
     i = d2f.from_tflite(folder() / "autoencoder_int8.tflite").i
     x = i.dequantize(q.astype(np.int64)).astype(np.float32)
-    return Network(keras_model("autoencoder"), x, x[:40], fps=500)
+    return Network(folder() / "autoencoder.h5", x, x[:40], fps=500)
 
 
 def folder() -> Path:
     """Where MLPerf Tiny's models are."""
     return Path(os.environ["DNN2FPGA_MODELS"])
-
-
-def keras_model(name: str) -> Any:
-    """One of them."""
-    return keras.models.load_model(folder() / f"{name}.h5", compile=False)
 
 
 def given(name: str) -> np.ndarray:
@@ -139,7 +133,8 @@ def run(network: Network) -> dict[str, Any]:
     simulation = timed("simulate", lambda: design.simulate(network.x, Cxxrtl()))
     expected, found = graph.run(network.x), qgraph.outputs_to_real(simulation.outputs)
     row = {
-        "parameters": int(network.model.count_params()), "bytes": qgraph.stored_bytes,
+        "parameters": sum(array.size for node in graph.nodes for array in node.weights.values()),
+        "bytes": qgraph.stored_bytes,
         "images": simulation.images, "mismatches": simulation.mismatches,
         "winners_of_float": winners(network, qgraph, expected, simulation.outputs),
         "signal_to_noise_db": ratio(expected, found) if network.classes is None else None,

@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 
 from amaranth import C, Cat, Module, Shape, Value
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from ..quant.graph import QNode
 from ..quant.ops.window import Placement
 from . import dense, float_dense, window
 from .dense import DenseFolding, Sums
 from .float_dense import FloatDenseFolding, FloatSums
+from .layer import LayerComponent
 from .resources import Device, Resources, register
-from .stream import Narrow, connect, lanes
+from .stream import Narrow, connect
 from .timing import Buffer, Process
 from .window import SlidingWindow
 
@@ -105,15 +105,11 @@ def float_foldings(node: QNode) -> Iterator[Conv2DFolding]:
         yield Conv2DFolding(placement, folding, node.i.zero)
 
 
-class Conv2D(wiring.Component):
+class Conv2D(LayerComponent[Conv2DFolding]):
     """A convolution over a stream of pixels: sliding window, the window dealt out in parts, sums of products.
 
     While the sums of one window are formed the next is gathered.
     """
-
-    def __init__(self, folding: Conv2DFolding) -> None:
-        self.folding = folding
-        super().__init__({"i": In(lanes(folding.i, folding.i_lanes)), "o": Out(lanes(folding.o, folding.o_lanes))})
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""

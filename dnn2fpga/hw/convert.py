@@ -15,9 +15,10 @@ from . import queue
 from .fixed import shape_of
 from .floating import FromInteger, Product, ToInteger, Unpack, from_integer, multiply, to_integer, unpack
 from .floating.bits import code_of_bits, zero_exponent
+from .layer import LayerComponent
 from .queue import CreditQueue
 from .resources import Device, Resources
-from .stream import connect, lanes
+from .stream import connect
 from .timing import Buffer, Process, one_a_clock
 from .value_by_value import ValueByValue, lane_choices
 
@@ -166,12 +167,8 @@ def to_integer_foldings(node: QNode) -> Iterator[ConvertFolding]:
     yield from (ConvertFolding(IntegerOfFloat, node.i, node.o, n, size) for n, size in lane_choices(node))
 
 
-class Convert(wiring.Component):
+class Convert(LayerComponent[ConvertFolding]):
     """Converts a word of values a clock; the result leaves through a queue (`hw/queue.py`)."""
-
-    def __init__(self, folding: ConvertFolding) -> None:
-        self.folding = folding
-        super().__init__({"i": In(lanes(folding.i, folding.i_lanes)), "o": Out(lanes(folding.o, folding.o_lanes))})
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""

@@ -50,10 +50,8 @@ def foldings(node: QNode) -> Iterator[CroppingFolding]:
         yield CroppingFolding(shape_of(node.i), shape, n, node.spec)
 
 
-class Cropper(Mover):
+class Cropper(Mover[CroppingFolding]):
     """A stream of words without those of the margins; without a clock's delay."""
-
-    folding: CroppingFolding
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""

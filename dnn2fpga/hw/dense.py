@@ -7,21 +7,20 @@ from functools import cached_property
 
 import numpy as np
 from amaranth import Module, Mux, Shape, Signal
-from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import data
 
 from ..quant.graph import QNode
 from . import deal, queue
 from .bent import constants_of
 from .deal import Deal
 from .fixed import shape_of
+from .layer import LayerComponent
 from .mac import MacArray, Products
 from .products import products_of
 from .queue import CreditQueue
 from .requantize import Bent, Requantize, Rescale
 from .resources import Device, Resources, adder, register
 from .steps import Steps
-from .stream import lanes
 from .timing import Buffer, Peek, Pop, Process, Put
 
 
@@ -224,18 +223,13 @@ def _divisors(n: int) -> list[int]:
     return [divisor for divisor in range(1, n + 1) if n % divisor == 0]
 
 
-class Dense(wiring.Component):
+class Dense(LayerComponent[DenseFolding]):
     """Sums of products over a stream.
 
     `i` brings `inputs` values a word, `o` takes `outputs` a word. Each word that comes in is held for as many steps
     as there are groups of outputs; the sums of all groups go round in a ring of registers and leave with the last
     word. One step a clock, without a pause between results.
     """
-
-    def __init__(self, folding: DenseFolding) -> None:
-        self.folding = folding
-        sums = folding.sums
-        super().__init__({"i": In(lanes(sums.i, folding.i_lanes)), "o": Out(lanes(sums.o, folding.outputs))})
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""

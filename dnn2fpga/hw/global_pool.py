@@ -8,16 +8,16 @@ from functools import cached_property
 import numpy as np
 from amaranth import Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
 
 from ..quant.graph import QNode
 from . import buffer, counter, queue
 from .counter import counters
 from .fixed import maximum, minimum, shape_for, shape_of
+from .layer import LayerComponent
 from .queue import CreditQueue
 from .requantize import Requantize, Rescale
 from .resources import Device, Resources, adder, register
-from .stream import connect, lanes
+from .stream import connect
 from .timing import Buffer, Peek, Pop, Process, Put
 
 REGISTERS = 16
@@ -156,12 +156,8 @@ def foldings(node: QNode) -> Iterator[GlobalPoolFolding]:
         yield GlobalPoolFolding(shape_of(node.i), math.prod(pixels), channels, n, mean)
 
 
-class GlobalPooler(wiring.Component):
+class GlobalPooler(LayerComponent[GlobalPoolFolding]):
     """One value a channel of a stream of pixels, a word a clock, without a pause between images."""
-
-    def __init__(self, folding: GlobalPoolFolding) -> None:
-        self.folding = folding
-        super().__init__({"i": In(lanes(folding.i, folding.i_lanes)), "o": Out(lanes(folding.o, folding.o_lanes))})
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""

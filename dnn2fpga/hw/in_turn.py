@@ -5,14 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from amaranth import Module, Shape, Signal
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from ..quant.graph import QNode
 from .fixed import shape_of
-from .layer import NoMultipliers, Port
+from .layer import LayerComponent, NoMultipliers, Port
 from .resources import Device, Resources
-from .stream import lanes
 from .timing import Buffer, Peek, Pop, Process, Put
 
 
@@ -79,17 +76,8 @@ def foldings(node: QNode) -> Iterator[InTurnFolding]:
         yield InTurnFolding(shapes, shape_of(node.o), words, n, math.prod(node.output_shape))
 
 
-class InTurn(wiring.Component):
+class InTurn(LayerComponent[InTurnFolding]):
     """Passes words of several streams on in turn, each in the cycle in which it is taken."""
-
-    def __init__(self, folding: InTurnFolding) -> None:
-        self.folding = folding
-        super().__init__(
-            {
-                **{f"i{at}": In(lanes(port.shape, port.lanes)) for at, port in enumerate(folding.ports)},
-                "o": Out(lanes(folding.o, folding.o_lanes)),
-            }
-        )
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""

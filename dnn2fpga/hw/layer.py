@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from amaranth import Shape
 from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from .resources import Device, Resources
+from .stream import lanes
 from .timing import Buffer, Process
 
 
@@ -87,3 +89,16 @@ def ports_of(folding: Folding) -> tuple[Port, ...]:
 def input_name(port: int, ports: int) -> str:
     """What a component of so many inputs calls one of them."""
     return "i" if ports == 1 else f"i{port}"
+
+
+FoldingT = TypeVar("FoldingT", bound=Folding)
+
+
+class LayerComponent(wiring.Component, Generic[FoldingT]):
+    """What a folding builds: an input stream for each of its ports, as `input_name` calls them, and the output `o`."""
+
+    def __init__(self, folding: FoldingT) -> None:
+        self.folding = folding
+        ports = ports_of(folding)
+        inputs = {input_name(at, len(ports)): In(lanes(port.shape, port.lanes)) for at, port in enumerate(ports)}
+        super().__init__({**inputs, "o": Out(lanes(folding.o, folding.o_lanes))})

@@ -5,17 +5,16 @@ from dataclasses import dataclass
 
 from amaranth import Module, Mux, Shape, Signal
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
 
 from ..quant.graph import QNode
 from ..quant.ops.window import Placement
 from . import queue, window
 from .fixed import minimum, shape_of
-from .layer import NoMultipliers
+from .layer import LayerComponent, NoMultipliers
 from .mac import levels
 from .queue import CreditQueue
 from .resources import Device, Resources
-from .stream import connect, lanes
+from .stream import connect
 from .timing import Buffer, Process, one_a_clock
 from .window import SlidingWindow
 
@@ -90,13 +89,8 @@ def foldings(node: QNode) -> Iterator[MaxPool2DFolding]:
         yield MaxPool2DFolding(placement, shape_of(node.i), turns)
 
 
-class MaxPool2D(wiring.Component):
+class MaxPool2D(LayerComponent[MaxPool2DFolding]):
     """The greatest value of each window of each channel, over a stream of pixels. Padding never wins."""
-
-    def __init__(self, folding: MaxPool2DFolding) -> None:
-        self.folding = folding
-        signature = lanes(folding.i, folding.i_lanes)
-        super().__init__({"i": In(signature), "o": Out(signature)})
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""

@@ -4,14 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from amaranth import Module, Mux, Shape
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from ..quant.graph import QNode
 from .fixed import shape_of
-from .layer import NoMultipliers
+from .layer import LayerComponent, NoMultipliers
 from .resources import Device, Resources
-from .stream import lanes
 from .timing import Buffer, Process, wire
 from .value_by_value import lane_choices
 from .zip import ZipFolding
@@ -62,12 +59,8 @@ def foldings(node: QNode) -> Iterator[ZipFolding]:
         yield ZipFolding(shapes, MaximumFolding(shapes[0], len(shapes), n, size))
 
 
-class Maximum(wiring.Component):
+class Maximum(LayerComponent[MaximumFolding]):
     """The greatest of each `inputs` neighbors of a word, in the same cycle."""
-
-    def __init__(self, folding: MaximumFolding) -> None:
-        self.folding = folding
-        super().__init__({"i": In(lanes(folding.i, folding.i_lanes)), "o": Out(lanes(folding.o, folding.o_lanes))})
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""

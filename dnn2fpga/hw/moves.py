@@ -7,11 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from amaranth import Module, Shape, Signal
 from amaranth.hdl import ValueLike
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
-from .layer import NoMultipliers
-from .stream import lanes
+from .layer import FoldingT, LayerComponent, NoMultipliers
 from .timing import Buffer, Peek, Pop, Process, Put
 
 
@@ -79,13 +76,8 @@ class Moves(NoMultipliers, ABC):
                     yield Pop(at)
 
 
-class Mover(wiring.Component):
+class Mover(LayerComponent[FoldingT]):
     """The words of `folding`, moved, in the cycle in which they come."""
-
-    def __init__(self, folding: Moves) -> None:
-        self.folding = folding
-        signature = lanes(folding.i, folding.i_lanes)
-        super().__init__({"i": In(signature), "o": Out(signature)})
 
     def move(self, m: Module, step: Signal, takes: ValueLike, gives: ValueLike, word: ValueLike) -> None:
         """Join the streams: in a step that `takes` a word comes, in one that `gives` the bits `word` leave."""

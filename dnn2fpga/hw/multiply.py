@@ -6,19 +6,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from amaranth import Module, Shape
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from ..quant.fixed import Format
 from ..quant.graph import QNode
 from . import queue
 from .bent import constants_of
 from .fixed import product_shape, shape_for, shape_of
+from .layer import LayerComponent
 from .mac import multiplier_resources
 from .primitives.multiplier import Multiplier
 from .queue import CreditQueue
 from .requantize import Bent, Requantize, Rescale
 from .resources import Device, Resources
-from .stream import connect, lanes
+from .stream import connect
 from .timing import Buffer, Process, one_a_clock
 from .value_by_value import lane_choices
 from .zip import ZipFolding, common
@@ -109,12 +109,8 @@ def foldings(node: QNode) -> Iterator[ZipFolding]:
         yield ZipFolding(shapes, MultiplyFolding(common(shapes), factors, zeros, rescale, n, size))
 
 
-class Multiply(wiring.Component):
+class Multiply(LayerComponent[MultiplyFolding]):
     """The product of each pair of neighbors of a word, rescaled; a word a clock."""
-
-    def __init__(self, folding: MultiplyFolding) -> None:
-        self.folding = folding
-        super().__init__({"i": In(lanes(folding.i, folding.i_lanes)), "o": Out(lanes(folding.o, folding.o_lanes))})
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from amaranth import Module, Mux, Shape, Signal
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from ..quant.graph import QNode
 from ..quant.ops.cropping import Cropping
@@ -15,9 +13,8 @@ from . import buffer, counter
 from .counter import counters
 from .cropping import CroppingFolding
 from .fixed import shape_of
-from .layer import NoMultipliers
+from .layer import LayerComponent, NoMultipliers
 from .resources import Device, Resources
-from .stream import lanes
 from .timing import Buffer, Peek, Pop, Process, Put
 
 
@@ -149,13 +146,8 @@ def together(shape: tuple[int, ...], order: tuple[int, ...]) -> int:
     return math.prod(shape) // math.prod(shape[axis] for axis in moved(shape, order))
 
 
-class Permuter(wiring.Component):
+class Permuter(LayerComponent[PermuteFolding]):
     """The words of each tensor in another order, a word a clock, without a pause between tensors."""
-
-    def __init__(self, folding: PermuteFolding) -> None:
-        self.folding = folding
-        signature = lanes(folding.i, folding.i_lanes)
-        super().__init__({"i": In(signature), "o": Out(signature)})
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""

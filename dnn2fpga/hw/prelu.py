@@ -6,20 +6,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 from amaranth import Module, Mux, Shape, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from ..quant.fixed import Format
 from ..quant.graph import QNode
 from . import deal, queue
 from .deal import Deal
 from .fixed import maximum, minimum, shape_for, shape_of
+from .layer import LayerComponent
 from .mac import multiplier_resources
 from .max_pool2d import one_a_clock
 from .primitives.multiplier import Multiplier
 from .queue import CreditQueue
 from .requantize import clamp
 from .resources import Device, Resources, adder, register
-from .stream import connect, lanes
+from .stream import connect
 from .timing import Buffer, Process
 from .value_by_value import ValueByValue, lane_choices
 
@@ -123,12 +123,8 @@ def foldings(node: QNode) -> Iterator[PReLUFolding]:
         )  # fmt: skip
 
 
-class PReLU(wiring.Component):
+class PReLU(LayerComponent[PReLUFolding]):
     """A word a clock, channels in turn; results set out `folding.latency` cycles later, through a queue."""
-
-    def __init__(self, folding: PReLUFolding) -> None:
-        self.folding = folding
-        super().__init__({"i": In(lanes(folding.i, folding.i_lanes)), "o": Out(lanes(folding.o, folding.i_lanes))})
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from amaranth import Cat, Module, Mux, Shape, Signal, Value, unsigned
 from amaranth.lib import memory, wiring
-from amaranth.lib.wiring import In, Out
 
 from ..quant.graph import QNode
 from . import deal, queue
 from .fixed import minimum, shape_of
-from .layer import NoMultipliers
+from .layer import LayerComponent, NoMultipliers
 from .queue import CreditQueue
 from .resources import Device, Resources, adder, register
-from .stream import connect, lanes
+from .stream import connect
 from .table import LOOK_UP, look_up
 from .timing import Buffer, Peek, Pop, Process, Put
 
@@ -112,16 +111,12 @@ def foldings(node: QNode) -> Iterator[RowSoftmaxFolding]:
     )
 
 
-class RowSoftmax(wiring.Component):
+class RowSoftmax(LayerComponent[RowSoftmaxFolding]):
     """`(e · top + (sum >> 1)) // sum` for each value of a row, `e = table[greatest - value]`, one value a word.
 
     Two rows of memory: one is written while the other is read. Reads go through one pipeline, first for the sum, then,
     as fast as the queue has room, for the quotients; the last sum is there just when the first dividend needs it.
     """
-
-    def __init__(self, folding: RowSoftmaxFolding) -> None:
-        self.folding = folding
-        super().__init__({"i": In(lanes(folding.i, 1)), "o": Out(lanes(folding.o, 1))})
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""

@@ -5,14 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from amaranth import Module, Shape, Signal
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from ..quant.graph import QNode
 from .fixed import shape_of
-from .layer import NoMultipliers
+from .layer import LayerComponent, NoMultipliers
 from .resources import Device, Resources
-from .stream import lanes
 from .timing import Buffer, Peek, Pop, Process, Put
 
 
@@ -70,12 +67,8 @@ def foldings(node: QNode) -> Iterator[SliceFolding]:
         yield SliceFolding(shape_of(node.i), shape_of(node.o), n, span.start // n, span.stop // n, values // n)
 
 
-class Slice(wiring.Component):
+class Slice(LayerComponent[SliceFolding]):
     """Passes some words of each tensor on, each in the cycle in which it is taken."""
-
-    def __init__(self, folding: SliceFolding) -> None:
-        self.folding = folding
-        super().__init__({"i": In(lanes(folding.i, folding.i_lanes)), "o": Out(lanes(folding.o, folding.i_lanes))})
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""

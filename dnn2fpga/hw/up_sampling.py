@@ -59,10 +59,8 @@ def foldings(node: QNode) -> Iterator[UpSamplingFolding]:
         yield UpSamplingFolding(shape_of(node.i), shape, n, node.spec.times)
 
 
-class UpSampler(Mover):
+class UpSampler(Mover[UpSamplingFolding]):
     """A stream of words, those of each pixel and of each row given several times; the first without a delay."""
-
-    folding: UpSamplingFolding
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""

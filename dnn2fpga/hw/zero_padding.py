@@ -55,10 +55,8 @@ def foldings(node: QNode) -> Iterator[ZeroPaddingFolding]:
         yield ZeroPaddingFolding(shape_of(node.i), shape, n, node.spec, node.i.zero)
 
 
-class ZeroPadder(Mover):
+class ZeroPadder(Mover[ZeroPaddingFolding]):
     """A stream of words with zeros put in where no pixel is; without a clock's delay."""
-
-    folding: ZeroPaddingFolding
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""

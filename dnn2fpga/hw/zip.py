@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 
 from amaranth import Cat, Module, Shape, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
-from .layer import Folding, Port
+from .layer import Folding, LayerComponent, Port
 from .resources import Device, Resources
-from .stream import connect, lanes
+from .stream import connect
 from .timing import Buffer, Peek, Pop, Process, Put
 
 
@@ -98,17 +97,8 @@ def common(shapes: tuple[Shape, ...]) -> Shape:
     return Shape(max(shape.width + (signed and not shape.signed) for shape in shapes), signed)
 
 
-class Zip(wiring.Component):
+class Zip(LayerComponent[ZipFolding]):
     """A layer behind several streams, of which it takes a word each at a time."""
-
-    def __init__(self, folding: ZipFolding) -> None:
-        self.folding = folding
-        super().__init__(
-            {
-                **{f"i{at}": In(lanes(port.shape, port.lanes)) for at, port in enumerate(folding.ports)},
-                "o": Out(lanes(folding.o, folding.o_lanes)),
-            }
-        )
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""
