@@ -50,7 +50,8 @@ def leaky_relu(site: Site) -> list[QNode]:
 
 def logistic(site: Site) -> list[QNode]:
     """The logistic function, in float32 (`PopulateLookupTable` of kernels/activations.cc)."""
-    return _of_reals(site, lambda x: 1 / (1 + math.exp(-x)))
+    # e^700 is near the greatest float64; its reciprocal is 0 in any format.
+    return _of_reals(site, lambda x: 1 / (1 + math.exp(min(-x, 700))))
 
 
 def tanh(site: Site) -> list[QNode]:

@@ -108,6 +108,11 @@ def table(name, scale=None, zero=None, **options):
     return build
 
 
+def logistic_of_far(m):
+    x = m.tensor((1, 256), 9.0, 3)
+    return x, m.operator("LOGISTIC", [x], m.tensor((1, 256), 1 / 256, -128))
+
+
 def concatenation(m):
     x = m.activation((3, 2, 4))
     halves = [m.operator("RELU", [x], m.tensor((1, 3, 2, 4), 0.1, -7)) for _ in range(2)]
@@ -136,7 +141,8 @@ OPERATORS = {
     "dense_with_ties": dense_with_ties, "average": pool("AVERAGE_POOL_2D"), "max": pool("MAX_POOL_2D"), "mean": mean,
     "add": join("ADD"), "mul": join("MUL"), "concatenation": concatenation, "pad": pad, "reshape": reshape,
     "relu": table("RELU"), "relu6": table("RELU6"), "tanh": table("TANH"), "quantize": table("QUANTIZE"),
-    "logistic": table("LOGISTIC", 1 / 256, -128), "leaky_relu": table("LEAKY_RELU", Alpha=0.2), "softmax": softmax,
+    "logistic": table("LOGISTIC", 1 / 256, -128), "logistic_of_far": logistic_of_far, "leaky_relu": table("LEAKY_RELU", Alpha=0.2),
+    "softmax": softmax,
 }  # fmt: skip
 
 
