@@ -141,8 +141,8 @@ OPERATORS = {
     "dense_with_ties": dense_with_ties, "average": pool("AVERAGE_POOL_2D"), "max": pool("MAX_POOL_2D"), "mean": mean,
     "add": join("ADD"), "mul": join("MUL"), "concatenation": concatenation, "pad": pad, "reshape": reshape,
     "relu": table("RELU"), "relu6": table("RELU6"), "tanh": table("TANH"), "quantize": table("QUANTIZE"),
-    "logistic": table("LOGISTIC", 1 / 256, -128), "logistic_of_far": logistic_of_far, "leaky_relu": table("LEAKY_RELU", Alpha=0.2),
-    "softmax": softmax,
+    "logistic": table("LOGISTIC", 1 / 256, -128), "logistic_of_far": logistic_of_far,
+    "leaky_relu": table("LEAKY_RELU", Alpha=0.2), "softmax": softmax,
 }  # fmt: skip
 
 
