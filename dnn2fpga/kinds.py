@@ -6,8 +6,8 @@ it), and a row here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,13 @@ from .quant.ops.table import Sigmoid, Tanh
 from .quant.ops.up_sampling import UpSampling
 from .quant.ops.zero_padding import ZeroPadding
 
+Lower = Callable[[dict[str, Any], list[np.ndarray]], list[tuple[str, Op, Weights]]]
+"""Makes of a Keras layer's configuration and weights its parts in order, each as (suffix, specification, weights).
+
+A part is called as the layer with that suffix. No parts: the layer does nothing. Raises `Refusal` on a setting that is
+not supported.
+"""
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -76,21 +83,21 @@ class Kind:
 
     `keras` is the Keras layer that it reads, None if there is none; `activation` the name of the Keras activation
     that it is; `foldings` lists the hardware for an integer layer, None if it needs none. `note` says what is and is
-    not supported, where the names leave that open; `also` are the layers of `LOWERED` that become this kind, for the
-    most part.
+    not supported, where the names leave that open; `lowered` holds the Keras layers of other names that become this
+    kind, for the most part, each with what makes its parts.
     """
 
     spec: type[Op]
-    keras: str | None
-    activation: str | None
-    foldings: Callable[[QNode], Iterable[Folding]] | None
+    keras: str | None = None
+    activation: str | None = None
+    foldings: Callable[[QNode], Iterable[Folding]] | None = None
     note: str = ""
-    also: tuple[str, ...] = ()
+    lowered: Mapping[str, Lower] = field(default_factory=dict)
 
     @property
     def reads(self) -> tuple[str, ...]:
         """The Keras layers that become this kind."""
-        return (*([self.keras] if self.keras else []), *self.also)
+        return (*([self.keras] if self.keras else []), *self.lowered)
 
     @property
     def name(self) -> str:
@@ -98,82 +105,63 @@ class Kind:
         return self.spec.kind
 
 
+def _as(spec: type[Op]) -> Lower:
+    """For a Keras layer that is read as that of another name."""
+    return lambda config, weights: [("", *spec.from_keras(config, weights))]
+
+
 KINDS = (
     Kind(
         Conv2D,
         "Conv2D",
-        None,
-        conv2d.foldings,
+        foldings=conv2d.foldings,
         note="strides, padding, dilation, groups; channels last only",
-        also=(
-            "Conv1D",
-            "DepthwiseConv1D",
-            "DepthwiseConv2D",
-            "SeparableConv1D",
-            "SeparableConv2D",
-            "Conv1DTranspose",
-            "Conv2DTranspose",
-        ),
+        lowered={
+            "Conv1D": lowered_conv.conv1d,
+            "DepthwiseConv1D": lowered_conv.depthwise_conv1d,
+            "DepthwiseConv2D": lowered_conv.depthwise_conv2d,
+            "SeparableConv1D": lowered_conv.separable_conv1d,
+            "SeparableConv2D": lowered_conv.separable_conv2d,
+            "Conv1DTranspose": conv_transpose.lowered,
+            "Conv2DTranspose": conv_transpose.lowered,
+        },
     ),
     Kind(
         MaxPool2D,
         "MaxPooling2D",
-        None,
-        max_pool2d.foldings,
-        also=("MaxPooling1D",),
+        foldings=max_pool2d.foldings,
+        lowered={"MaxPooling1D": lowered_conv.pooling1d(MaxPool2D)},
     ),
     Kind(
         AveragePool2D,
         "AveragePooling2D",
-        None,
-        average_pool2d.foldings,
-        also=("AveragePooling1D",),
+        foldings=average_pool2d.foldings,
+        lowered={"AveragePooling1D": lowered_conv.pooling1d(AveragePool2D)},
     ),
-    Kind(
-        Dense,
-        "Dense",
-        None,
-        dense.foldings,
-        note="on the last axis of any tensor",
-    ),
-    Kind(Flatten, "Flatten", None, None),
-    Kind(Reshape, "Reshape", None, None),
-    Kind(Permute, "Permute", None, permute.foldings),
-    Kind(
-        ZeroPadding,
-        "ZeroPadding2D",
-        None,
-        zero_padding.foldings,
-        also=("ZeroPadding1D",),
-    ),
-    Kind(
-        Cropping,
-        "Cropping2D",
-        None,
-        cropping.foldings,
-        also=("Cropping1D",),
-    ),
+    Kind(Dense, "Dense", foldings=dense.foldings, note="on the last axis of any tensor"),
+    Kind(Flatten, "Flatten"),
+    Kind(Reshape, "Reshape"),
+    Kind(Permute, "Permute", foldings=permute.foldings),
+    Kind(ZeroPadding, "ZeroPadding2D", foldings=zero_padding.foldings, lowered={"ZeroPadding1D": _as(ZeroPadding)}),
+    Kind(Cropping, "Cropping2D", foldings=cropping.foldings, lowered={"Cropping1D": _as(Cropping)}),
     Kind(
         UpSampling,
         "UpSampling2D",
-        None,
-        up_sampling.foldings,
+        foldings=up_sampling.foldings,
         note="nearest only",
-        also=("UpSampling1D",),
+        lowered={"UpSampling1D": _as(UpSampling)},
     ),
     Kind(
         GlobalAveragePool,
         "GlobalAveragePooling2D",
-        None,
-        global_pool.foldings,
-        also=("GlobalAveragePooling1D",),
+        foldings=global_pool.foldings,
+        lowered={"GlobalAveragePooling1D": _as(GlobalAveragePool)},
     ),
     Kind(
         GlobalMaxPool,
         "GlobalMaxPooling2D",
-        None,
-        global_pool.foldings,
-        also=("GlobalMaxPooling1D",),
+        foldings=global_pool.foldings,
+        lowered={"GlobalMaxPooling1D": _as(GlobalMaxPool)},
     ),
     Kind(ReLU, "ReLU", "relu", relu.foldings),
     Kind(Tanh, None, "tanh", table.foldings),
@@ -189,87 +177,30 @@ KINDS = (
     Kind(HardSilu, None, "hard_silu", table.foldings),
     Kind(Gelu, None, "gelu", table.foldings),
     Kind(Exponential, None, "exponential", table.foldings),
-    Kind(PReLU, "PReLU", None, prelu.foldings),
-    Kind(
-        Softmax,
-        "Softmax",
-        "softmax",
-        softmax.foldings,
-        note="at the end: logits and the winner",
-    ),
+    Kind(PReLU, "PReLU", foldings=prelu.foldings),
+    Kind(Softmax, "Softmax", "softmax", softmax.foldings, "at the end: logits and the winner"),
     Kind(
         Affine,
-        None,
-        None,
-        affine.foldings,
+        foldings=affine.foldings,
         note="also BatchNormalization that no kernel takes in",
-        also=("Rescaling", "Normalization"),
+        lowered={"Rescaling": rescaling, "Normalization": normalization},
     ),
-    Kind(Add, "Add", None, add.foldings),
-    Kind(Subtract, "Subtract", None, add.foldings),
-    Kind(Multiply, "Multiply", None, multiply.foldings),
-    Kind(Maximum, "Maximum", None, maximum.foldings),
-    Kind(Concatenate, "Concatenate", None, in_turn.foldings),
-    Kind(
-        Slice,
-        None,
-        None,
-        slice_.foldings,
-        note="takes one of several inputs",
-    ),
-    Kind(
-        Pack,
-        None,
-        None,
-        in_turn.foldings,
-        note="joins several outputs",
-    ),
-    Kind(Lookup, None, None, table.foldings),
-    Kind(
-        RowSoftmax,
-        None,
-        None,
-        row_softmax.foldings,
-        note="softmax within a model",
-    ),
-    Kind(FloatConv2D, None, None, conv2d.float_foldings),
-    Kind(FloatDense, None, None, float_dense.foldings),
-    Kind(ToFloat, None, None, convert.to_float_foldings),
-    Kind(ToInteger, None, None, convert.to_integer_foldings),
+    Kind(Add, "Add", foldings=add.foldings),
+    Kind(Subtract, "Subtract", foldings=add.foldings),
+    Kind(Multiply, "Multiply", foldings=multiply.foldings),
+    Kind(Maximum, "Maximum", foldings=maximum.foldings),
+    Kind(Concatenate, "Concatenate", foldings=in_turn.foldings),
+    Kind(Slice, foldings=slice_.foldings, note="takes one of several inputs"),
+    Kind(Pack, foldings=in_turn.foldings, note="joins several outputs"),
+    Kind(Lookup, foldings=table.foldings),
+    Kind(RowSoftmax, foldings=row_softmax.foldings, note="softmax within a model"),
+    Kind(FloatConv2D, foldings=conv2d.float_foldings),
+    Kind(FloatDense, foldings=float_dense.foldings),
+    Kind(ToFloat, foldings=convert.to_float_foldings),
+    Kind(ToInteger, foldings=convert.to_integer_foldings),
 )
 
 SPECS = {kind.name: kind.spec for kind in KINDS}
 FOLDINGS = {kind.name: kind.foldings for kind in KINDS}
-
-Lower = Callable[[dict[str, Any], list[np.ndarray]], list[tuple[str, Op, Weights]]]
-
-
-def _as(spec: type[Op]) -> Lower:
-    """For a Keras layer that is read as that of another name."""
-    return lambda config, weights: [("", *spec.from_keras(config, weights))]
-
-
-LOWERED: dict[str, Lower] = {
-    "Rescaling": rescaling,
-    "Normalization": normalization,
-    "Conv1D": lowered_conv.conv1d,
-    "DepthwiseConv1D": lowered_conv.depthwise_conv1d,
-    "DepthwiseConv2D": lowered_conv.depthwise_conv2d,
-    "SeparableConv1D": lowered_conv.separable_conv1d,
-    "SeparableConv2D": lowered_conv.separable_conv2d,
-    "Conv1DTranspose": conv_transpose.lowered,
-    "Conv2DTranspose": conv_transpose.lowered,
-    "MaxPooling1D": lowered_conv.max_pooling1d,
-    "AveragePooling1D": lowered_conv.average_pooling1d,
-    "ZeroPadding1D": _as(ZeroPadding),
-    "Cropping1D": _as(Cropping),
-    "UpSampling1D": _as(UpSampling),
-    "GlobalAveragePooling1D": _as(GlobalAveragePool),
-    "GlobalMaxPooling1D": _as(GlobalMaxPool),
-}
-"""Keras layers that become other kinds than one of their own name, or several layers, by class name.
-
-The function takes the layer's configuration and weights and gives the parts in order, each as (suffix, specification,
-weights); a part is called as the layer with that suffix. No parts: the layer does nothing. Raises `Refusal` on a
-setting that is not supported.
-"""
+LOWERED = {name: lower for kind in KINDS for name, lower in kind.lowered.items()}
+"""Keras layers that become other kinds than one of their own name, or several layers, by class name."""

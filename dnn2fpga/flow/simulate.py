@@ -13,9 +13,7 @@ from ..hw.plan import Plan
 from ..hw.schedule import interval
 from ..quant.graph import QGraph
 from .engines import Engine, Pysim, Stalls, Trace
-
-PATIENCE = 200_000
-"""Cycles without a word, beyond four times the plan's latency, after which a simulation gives up."""
+from .engines.base import PATIENCE
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,8 @@ def fold_relu(graph: Graph) -> Graph:
     )
 
     def fuse(before: Node | None, node: Node) -> Node | None:
-        if node.spec.kind == "relu" and before is not None and hasattr(before.spec, "relu"):
+        only_rectifies = getattr(node.spec, "only_rectifies", False)
+        if only_rectifies and before is not None and hasattr(before.spec, "relu"):
             return replace(before, spec=replace(before.spec, relu=True))
         return None
 
@@ -122,13 +123,13 @@ def fold_zeros(graph: Graph) -> Graph:
 
     def fuse(before: Node | None, node: Node) -> Node | None:
         window = getattr(node.spec, "window", None)
-        if before is None or before.spec.kind != "zero_padding" or before.spec.strides != (1, 1):
+        zeros = None if before is None else getattr(before.spec, "border", None)
+        if before is None or zeros is None:
             return None
         if window is None or not node.spec.has_kernel or window.padding != "valid":
             return None
         border = tuple(
-            tuple(a + b for a, b in zip(*sides, strict=True))
-            for sides in zip(window.border, before.spec.margins, strict=True)
+            tuple(a + b for a, b in zip(*sides, strict=True)) for sides in zip(window.border, zeros, strict=True)
         )
         if any(max(sides) >= reach for sides, reach in zip(border, window.reach, strict=True)):
             return None  # whole windows of zeros

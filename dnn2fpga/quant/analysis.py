@@ -53,7 +53,7 @@ def analyze(graph: Graph, qgraph: QGraph, x: np.ndarray, accuracy: Accuracy | No
         for node in graph.nodes:
             # Softmax leaves logits as they are, and adds the winner; several outputs have no one format.
             found = integers[node.name].reshape(len(batch), -1)
-            if node.spec.kind not in ("softmax", "pack"):
+            if not (node.spec.classifies or node.spec.packs):
                 places[node.name].add(floats[node.name].reshape(len(batch), -1), found, qnodes[node.name].o)
         if accuracy is None:
             continue
@@ -83,7 +83,8 @@ def _alone(
     else:
         (node,) = (node for node in graph.nodes if node.name == name)
         qnode = qnodes[name]
-        if node.spec.kind in ("softmax", "pack") or not (qnode.i != qnode.o or qnode.arrays or node.spec.rescales):
+        rounds = qnode.i != qnode.o or qnode.arrays or node.spec.rescales
+        if node.spec.classifies or node.spec.packs or not rounds:
             return last  # it changes nothing
         weights = weights_in_hardware(node.weights, qnode)
         y = in_format(node.spec.run_float(weights, *(floats[source] for source in node.inputs)), qnode.o)

@@ -116,6 +116,19 @@ class Format:
             scale = float(next_power_of_two(scale))
         return Format(bits, False, scale, float(np.clip(np.floor(-low / scale + 0.5), 0, steps)))
 
+    @staticmethod
+    def holding(
+        low: float, high: float, bits: int, *, symmetric: bool, power_of_two: bool, signed: bool | None = None
+    ) -> Format:
+        """The format that just holds the reals from `low` to `high`, of the kind that the user chose.
+
+        It has a zero point unless it is `symmetric`, or to be unsigned, or nothing lies below 0, or it has one bit.
+        """
+        if not symmetric and signed is not False and low < 0 and bits > 1:
+            return Format.between(low, high, bits, power_of_two=power_of_two)
+        found = Format.covering(low, high, bits, signed=signed)
+        return found.with_power_of_two() if power_of_two else found
+
 
 def check_bits(what: str, bits: int) -> None:
     """Refuse a width that no part of the flow supports."""
@@ -129,6 +142,13 @@ def round_half_up(x: np.ndarray) -> np.ndarray:
     below = np.floor(x)
     # the difference is exact near a tie; x + 0.5 is not: it takes the float just below 0.5 to 1
     return below.astype(np.int64) + (x - below >= 0.5)
+
+
+def round_away(x: np.ndarray) -> np.ndarray:
+    """Reals to the nearest int64; ties go away from 0, as TensorFlow Lite has them."""
+    x = np.asarray(x, np.float64)
+    whole = np.trunc(x)
+    return whole.astype(np.int64) + np.where(np.abs(x - whole) >= 0.5, np.copysign(1, x), 0).astype(np.int64)
 
 
 def next_power_of_two(x: np.ndarray | float) -> np.ndarray:
@@ -168,9 +188,8 @@ def quantize_tflite(x: np.ndarray, fmt: Format) -> np.ndarray:
     """Reals to integers in float32, ties away from 0, and saturated: `AffineQuantize` of TensorFlow Lite."""
     steps = np.asarray(x, np.float32) / np.float32(fmt.scale)
     # beyond twice what the format spans all are saturated; within, the float holds the half
-    steps = np.clip(steps, -(2.0 ** (fmt.bits + 1)), 2.0 ** (fmt.bits + 1)).astype(np.float64)
-    rounded = np.copysign(np.floor(np.abs(steps) + 0.5), steps).astype(np.int64)
-    return np.clip(rounded + int(fmt.zero_point), fmt.minimum, fmt.maximum)
+    steps = np.clip(steps, -(2.0 ** (fmt.bits + 1)), 2.0 ** (fmt.bits + 1))
+    return np.clip(round_away(steps) + int(fmt.zero_point), fmt.minimum, fmt.maximum)
 
 
 def multiplier_and_shift(ratio: np.ndarray) -> tuple[np.ndarray, int]:

@@ -107,7 +107,7 @@ class QGraph:
     @property
     def is_packed(self) -> bool:
         """Whether several inputs are packed into one tensor, each in a format of its own."""
-        return self.nodes[0].spec.kind == "slice"
+        return self.nodes[0].spec.unpacks
 
     @property
     def stored_bytes(self) -> int:
@@ -172,11 +172,11 @@ class QGraph:
     def classify(self, outputs: np.ndarray) -> np.ndarray:
         """The winning class of each output `(n, *output_shape)`, of the first if there are several."""
         last = self.nodes[-1]
-        if last.spec.kind == "pack":
+        if last.spec.packs:
             outputs = next(last.spec.parts(last, outputs))
             (last,) = (node for node in self.nodes if node.name == last.inputs[0])
         flat = outputs.reshape(len(outputs), -1)
-        return flat[:, -1] if last.spec.kind == "softmax" else flat.argmax(axis=1)
+        return flat[:, -1] if last.spec.classifies else flat.argmax(axis=1)
 
 
 def check_batch(x: np.ndarray, shape: Shape, what: str) -> np.ndarray:

@@ -122,7 +122,7 @@ class Optimizer:
         expected = self.graph.run(x)
         found = qgraph.outputs_to_real(qgraph.run(x))[..., : expected.shape[-1]]
         last = self.graph.nodes[-1].spec
-        if last.kind != "softmax":
+        if not last.classifies:
             return float(np.square(found - expected).mean())
         return float((expected * np.log((expected + TINY) / (last.run_float({}, found) + TINY))).sum(axis=-1).mean())
 

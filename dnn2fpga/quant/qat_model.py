@@ -175,7 +175,7 @@ class _Step:
         }
         self._pad = float(q.i.dequantize(np.array(q.i.zero)))
         # A layer with constants of its own works out new numbers, or one whose input is in none; others hand theirs on.
-        new = isinstance(q.i, FloatFormat) or bool(q.arrays or q.scalars) or q.spec.kind == "slice"
+        new = isinstance(q.i, FloatFormat) or bool(q.arrays or q.scalars) or q.spec.unpacks
         self.o: FakeFormat | None = None
         if new and isinstance(q.o, Format):
             # New numbers in the very format that came, as averages are, stay in it however it is trained.

@@ -51,7 +51,10 @@ def calibrated(graph: Graph, samples: np.ndarray, scheme: Scheme) -> Formats:
         if bits == 1 and signed:
             # XNOR-Net: what comes nearest to reals as their sign times one magnitude is the mean of theirs.
             seen = Range(-histograms[name].seen.magnitude_mean, histograms[name].seen.magnitude_mean)
-        return _format(seen, reach, bits, signed, scheme)
+        low, high = max(seen.low, -reach), min(seen.high, reach)
+        return Format.holding(
+            low, high, bits, symmetric=scheme.symmetric, power_of_two=scheme.power_of_two, signed=signed
+        )
 
     for node in graph.nodes:
         if not (node.spec.has_kernel or node.spec.rescales):
@@ -62,18 +65,9 @@ def calibrated(graph: Graph, samples: np.ndarray, scheme: Scheme) -> Formats:
         outputs[node.name] = choose(node.name, bits, signed=not node.spec.relu if sums else None)
         if node.spec.has_kernel:
             weight_scales[node.name] = _weight_scale(node, scheme)
-    sliced = [outputs[node.name] for node in readers(graph.nodes, INPUT) if node.spec.kind == "slice"]
+    sliced = [outputs[node.name] for node in readers(graph.nodes, INPUT) if node.spec.unpacks]
     i = packed(sliced) if sliced else choose(INPUT, scheme.bits_of_input, signed=None)
     return Formats(i, outputs, weight_scales)
-
-
-def _format(seen: Range, reach: float, bits: int, signed: bool | None, scheme: Scheme) -> Format:
-    """The format of what was `seen`, of which only what lies within `reach` matters."""
-    low, high = max(seen.low, -reach), min(seen.high, reach)
-    if not scheme.symmetric and signed is not False and low < 0 and bits > 1:
-        return Format.between(low, high, bits, power_of_two=scheme.power_of_two)
-    found = Format.covering(low, high, bits, signed=signed)
-    return found.with_power_of_two() if scheme.power_of_two else found
 
 
 def _weight_scale(node: Node, scheme: Scheme) -> np.ndarray:

@@ -17,6 +17,8 @@ from dnn2fpga.quant.fixed import (
     multiplier_and_shift,
     next_power_of_two,
     requantize,
+    requantize_bent,
+    round_away,
     round_half_up,
 )
 
@@ -48,6 +50,16 @@ def test_rounding_is_exact_where_adding_a_half_is_not(x):
 @given(st.floats(-1e15, 1e15))
 def test_rounding_against_fractions(x):
     assert round_half_up(np.array([x])) == [exact_round(Fraction(x))]
+
+
+@given(st.floats(-1e15, 1e15) | st.integers(-(2**40), 2**40).map(lambda halves: halves / 2))
+def test_rounding_away_against_fractions(x):
+    assert round_away(np.array([x])) == [int(math.copysign(exact_round(abs(Fraction(x))), x))]
+
+
+@pytest.mark.parametrize("x", [np.nextafter(0.5, 0), -np.nextafter(0.5, 0), 2.0**52 + 1, -(2.0**52) - 1, -1e-300])
+def test_rounding_away_is_exact_where_adding_a_half_is_not(x):
+    assert round_away(np.array([x])) == [int(math.copysign(exact_round(abs(Fraction(float(x)))), x))]
 
 
 @pytest.mark.parametrize(
@@ -166,6 +178,34 @@ def test_requantize_takes_a_multiplier_and_an_offset_a_channel():
     fmt = Format(16, True, 1.0)
     acc, multiplier, offset = np.array([[10, 10], [20, -20]]), np.array([1, 3]), np.array([0, 2])
     assert requantize(acc, multiplier, offset, 1, fmt).tolist() == [[5, 16], [10, -29]]
+
+
+@given(st.data(), st.integers(0, 40), st.tuples(st.integers(-128, 127), st.integers(-128, 127)).map(sorted))
+def test_a_bent_line_against_plain_integers(data, shift, limits):
+    low, high = limits
+    channels = data.draw(st.integers(1, 3))
+
+    def each(least, greatest):
+        return data.draw(st.lists(st.integers(least, greatest), min_size=channels, max_size=channels))
+
+    bend, multiplier = each(-(2**31), 2**31), each(0, 2**MULTIPLIER_BITS - 1)
+    above, below = each(-(2**60), 2**60), each(-(2**60), 2**60)
+    # also what lies right at the bend, and around it
+    rows = [each(-(2**31), 2**31), bend, [at - 1 for at in bend], [at + 1 for at in bend]]
+    arrays = (np.array(multiplier), (np.array(above), np.array(below)), np.array(bend))
+    q = requantize_bent(np.array(rows), *arrays, shift, (low, high))
+    for row, found in zip(rows, q.tolist(), strict=True):
+        for channel, acc in enumerate(row):
+            offset = above[channel] if acc >= bend[channel] else below[channel]
+            exact = exact_round(Fraction(acc * multiplier[channel] + offset, 1 << shift))
+            assert found[channel] == max(low, min(high, exact))
+
+
+def test_a_bend_takes_ties_away_from_zero():
+    acc = np.array([[-5], [-4], [-3], [-2], [-1], [0], [1], [2], [3], [4], [5]])
+    halves = requantize_bent(acc, np.array([1]), (np.array([0]), np.array([-1])), np.array([0]), 1, (-128, 127))
+    assert halves[:, 0].tolist() == [-3, -2, -2, -1, -1, 0, 1, 1, 2, 2, 3]
+    assert halves[:, 0].tolist() == round_away(acc[:, 0] / 2).tolist()
 
 
 @given(st.lists(st.integers(-20, 15), min_size=1, max_size=8))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dnn2fpga.errors import Refusal
-from dnn2fpga.quant.ops import lowered_conv
+from dnn2fpga.kinds import LOWERED
 from dnn2fpga.quant.ops.average_pool2d import AveragePool2D
 from dnn2fpga.quant.ops.conv2d import Conv2D
 from dnn2fpga.quant.ops.dense import Dense
@@ -52,15 +52,6 @@ LAYERS = {
     "dense": (IMAGE, lambda: layers.Dense(5)),
 }  # fmt: skip
 
-LOWERED = {
-    "Conv1D": lowered_conv.conv1d,
-    "DepthwiseConv1D": lowered_conv.depthwise_conv1d,
-    "DepthwiseConv2D": lowered_conv.depthwise_conv2d,
-    "SeparableConv1D": lowered_conv.separable_conv1d,
-    "SeparableConv2D": lowered_conv.separable_conv2d,
-    "MaxPooling1D": lowered_conv.max_pooling1d,
-    "AveragePooling1D": lowered_conv.average_pooling1d,
-}
 SAME = Window((3, 3), (1, 1), "same")
 READ = {"Conv2D": Conv2D, "AveragePooling2D": AveragePool2D, "Dense": Dense}
 

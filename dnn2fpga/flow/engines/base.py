@@ -11,6 +11,9 @@ from amaranth.lib import wiring
 from ...errors import Refusal, Shortfall
 from .lanes import Lanes
 
+PATIENCE = 200_000
+"""Cycles without a word after which a simulation gives up."""
+
 
 @dataclass(frozen=True)
 class Stalls:
@@ -104,7 +107,7 @@ class Engine(ABC):
         count_out: int,
         *,
         stalls: Stalls | None = None,
-        patience: int = 200_000,
+        patience: int = PATIENCE,
         progress: Callable[[int], object] | None = None,
     ) -> Trace:
         """Push `words_in` through `component` until all are taken and `count_out` words came.

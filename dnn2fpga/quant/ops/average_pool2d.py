@@ -11,49 +11,35 @@ import numpy as np
 from ...model.graph import Node, Shape, Weights
 from ..fixed import Format, requantize
 from ..graph import QNode
-from .base import Op, Setting, refuse_unless
-from .window import Window, refuse_unlike_pooling
+from .base import Setting
+from .pool2d import Pool2D
 
 
 @dataclass(frozen=True)
-class AveragePool2D(Op):
-    """The mean of each window, rounded half up. Integers keep their format; padding does not count."""
+class AveragePool2D(Pool2D):
+    """The mean of each window, rounded half up; padding does not count."""
 
     kind: ClassVar[str] = "average_pool2d"
-    homogeneous: ClassVar[bool] = True
     integers_only: ClassVar[bool] = True
-    window: Window
-
-    def __post_init__(self) -> None:
-        refuse_unlike_pooling(self.window)
-
-    @classmethod
-    def from_keras(cls, config: dict[str, Any], weights: list[np.ndarray]) -> tuple[Op, Weights]:
-        """From an `AveragePooling2D` layer."""
-        refuse_unless(config, data_format="channels_last")
-        return cls(Window.from_keras(config, "pool_size")), {}
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """(height, width, channels) to (down, across, channels); (length, channels) to (across, channels)."""
-        return self.window.output_shape(shape, shape[-1])
 
     def counts(self, shape: Shape) -> np.ndarray:
         """Values of the image in each window, one a position, of as many axes as the output."""
         ones = np.ones((1, *shape[:-1], 1), np.int64)
-        return self._sums(ones, 0)[0]
+        return self.pooled(np.sum, ones, 0)[0]
 
     def run_float(self, weights: Weights, x: np.ndarray) -> np.ndarray:
         """In floating point."""
-        return (self._sums(x, 0) / self.counts(x.shape[1:])).astype(x.dtype)
+        return (self.pooled(np.sum, x, 0) / self.counts(x.shape[1:])).astype(x.dtype)
 
     def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, *, pad: float) -> Any:
         """For training; as in floating point, padding does not count."""
         shape = tuple(x.shape[1:])
-        placement = self.window.over(shape)
-        x = ops.pad(ops.reshape(x, (-1, *placement.shape)), ((0, 0), *placement.margins, (0, 0)))
         ones = np.ones((*self.window.kernel, shape[-1], 1), np.float32)
-        sums = ops.depthwise_conv(x, ones, self.window.strides, "valid", "channels_last")
-        return ops.reshape(sums, (-1, *self.output_shape(shape))) / self.counts(shape).astype(np.float32)
+
+        def sums(padded: Any) -> Any:
+            return ops.depthwise_conv(padded, ones, self.window.strides, "valid", "channels_last")
+
+        return self.pooled_traced(ops, sums, x, 0) / self.counts(shape).astype(np.float32)
 
     def quantize(self, node: Node, at: Setting) -> QNode:
         """Sums of integers as they are, times 1 / count: a zero point is the same part of both sides.
@@ -71,12 +57,8 @@ class AveragePool2D(Op):
     def run(self, node: QNode, x: np.ndarray) -> np.ndarray:
         """In integers."""
         assert isinstance(node.o, Format)
-        sums = self._sums(x.astype(np.int64), 0)
+        sums = self.pooled(np.sum, x.astype(np.int64), 0)
         return requantize(sums, node.arrays["multiplier"], node.arrays["offset"], node.scalars["shift"], node.o)
-
-    def _sums(self, x: np.ndarray, pad: int) -> np.ndarray:
-        windows = self.window.over(x.shape[1:]).extract(x, pad)
-        return windows.sum(axis=(3, 4)).reshape(len(x), *self.output_shape(x.shape[1:]))
 
 
 def reciprocals(counts: np.ndarray, low: int, high: int) -> tuple[np.ndarray, np.ndarray, int]:

@@ -44,10 +44,8 @@ class Setting:
 
     def format_of(self, low: float, high: float) -> Format:
         """The format that just holds reals from `low` to `high`, of the kind that the user chose."""
-        if not self.symmetric and low < 0 and self.activation_bits > 1:
-            return Format.between(low, high, self.activation_bits, power_of_two=self.power_of_two)
-        found = Format.covering(low, high, self.activation_bits)
-        return found.with_power_of_two() if self.power_of_two else found
+        bits, symmetric, power_of_two = self.activation_bits, self.symmetric, self.power_of_two
+        return Format.holding(low, high, bits, symmetric=symmetric, power_of_two=power_of_two)
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,10 @@ class Op:
     Algorithm 1 leaves in floating point first; `integers_only` those without weights that take no floats;
     `homogeneous` those with f(s x) = s f(x) for every s > 0; `hands_on` those that give the very values that came, at
     the end of a model maybe with a winner. The format of what `rescales` gives is calibrated, as that of every sum of
-    products; inputs in different formats are brought to that one first if they are to be `alike`.
+    products; inputs in different formats are brought to that one first if they are to be `alike`. `unpacks` marks
+    those that take one of several inputs out of the model's tensor, `packs` those that put several outputs into one;
+    `classifies` those that give probabilities in floating point, and in integers logits, the winner behind them.
+    `only_rectifies` is `max(x, 0)`, which a layer with a field `relu` before it may take over.
     The functions of a layer of several inputs (`merge.Merge`) take as many shapes and arrays.
     """
 
@@ -71,6 +72,10 @@ class Op:
     hands_on: ClassVar[bool] = False
     rescales: ClassVar[bool] = False
     alike: ClassVar[bool] = False
+    unpacks: ClassVar[bool] = False
+    packs: ClassVar[bool] = False
+    classifies: ClassVar[bool] = False
+    only_rectifies: ClassVar[bool] = False
 
     @classmethod
     def from_keras(cls, config: dict[str, Any], weights: list[np.ndarray]) -> tuple[Op, Weights]:
@@ -125,8 +130,3 @@ def refuse_unless(config: dict[str, Any], **supported: Any) -> None:
             found = tuple(found)
         if found != value:
             raise Refusal(f"{key}={found!r} is not supported; use {key}={value!r}")
-
-
-def pair(value: Any) -> tuple[int, int]:
-    """Keras's `3` or `[3, 3]` as `(3, 3)`."""
-    return (value, value) if isinstance(value, int) else (int(value[0]), int(value[1]))

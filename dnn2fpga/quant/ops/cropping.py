@@ -10,7 +10,8 @@ import numpy as np
 from ...errors import Refusal
 from ...model.graph import Weights
 from .base import Op, refuse_unless
-from .image import ImageOp, Margins, margins_of
+from .image import ImageOp, margins_of
+from .window import Margins
 
 
 @dataclass(frozen=True)

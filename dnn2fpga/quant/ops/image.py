@@ -13,9 +13,7 @@ from ...errors import Refusal
 from ...model.graph import Shape, Weights
 from ..graph import QNode
 from .base import Op
-
-Margins = tuple[tuple[int, int], tuple[int, int]]
-"""Rows above and below, columns left and right."""
+from .window import Margins
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ...model.graph import Weights
-from .average_pool2d import AveragePool2D
 from .base import Op, refuse_unless
 from .conv2d import Conv2D
 from .mac import read_weights
-from .max_pool2d import MaxPool2D
+from .pool2d import Pool2D
 from .window import Window
 
 Config = dict[str, Any]
@@ -64,13 +64,6 @@ def _separable(config: Config, weights: list[np.ndarray], axes: int) -> Parts:
     return [("_depthwise", depthwise, own), ("", pointwise, read_weights([kernel, *weights[2:]]))]
 
 
-def max_pooling1d(config: Config, weights: list[np.ndarray]) -> Parts:
-    """`MaxPooling1D`."""
-    refuse_unless(config, data_format="channels_last")
-    return [("", MaxPool2D(Window.from_keras(config, "pool_size", 1)), {})]
-
-
-def average_pooling1d(config: Config, weights: list[np.ndarray]) -> Parts:
-    """`AveragePooling1D`."""
-    refuse_unless(config, data_format="channels_last")
-    return [("", AveragePool2D(Window.from_keras(config, "pool_size", 1)), {})]
+def pooling1d(spec: type[Pool2D]) -> Callable[[Config, list[np.ndarray]], Parts]:
+    """What reads `MaxPooling1D` or `AveragePooling1D`, as `spec`."""
+    return lambda config, weights: [("", *spec.from_keras(config, weights, axes=1))]

@@ -22,6 +22,7 @@ class Pack(Merge):
 
     kind: ClassVar[str] = "pack"
     hands_on: ClassVar[bool] = True
+    packs: ClassVar[bool] = True
     rescales: ClassVar[bool] = False
 
     def output_shape(self, *shapes: Shape) -> Shape:

@@ -24,6 +24,7 @@ class ReLU(Op):
 
     kind: ClassVar[str] = "relu"
     homogeneous: ClassVar[bool] = True
+    only_rectifies: ClassVar[bool] = True
 
     @classmethod
     def from_keras(cls, config: dict[str, Any], weights: list[np.ndarray]) -> tuple[Op, Weights]:

@@ -22,6 +22,7 @@ class Slice(Op):
     kind: ClassVar[str] = "slice"
     integers_only: ClassVar[bool] = True
     rescales: ClassVar[bool] = True
+    unpacks: ClassVar[bool] = True
     start: int
     shape: tuple[int, ...]
 

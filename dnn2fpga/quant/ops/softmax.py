@@ -27,6 +27,7 @@ class Softmax(Op):
 
     kind: ClassVar[str] = "softmax"
     hands_on: ClassVar[bool] = True
+    classifies: ClassVar[bool] = True
 
     @classmethod
     def from_keras(cls, config: dict[str, Any], weights: list[np.ndarray]) -> tuple[Op, Weights]:

@@ -41,10 +41,7 @@ class Table(Op):
     def quantize(self, node: Node, at: Setting) -> QNode:
         """The output format follows from that of the input, without calibration, unless it `rescales`."""
         assert isinstance(at.i, Format)
-        entries: np.ndarray = np.arange(1 << at.i.bits)
-        if at.i.signed:
-            entries = np.where(entries > at.i.maximum, entries - (1 << at.i.bits), entries)
-        x = at.i.dequantize(entries)
+        x = at.i.dequantize(entries(at.i))
         with np.errstate(over="ignore"):
             y = self.apply(np, x)
         o = at.o or at.format_of(*(self.spans or (float(y.min()), float(y.max()))))
@@ -53,6 +50,12 @@ class Table(Op):
     def run(self, node: QNode, x: np.ndarray) -> np.ndarray:
         """In integers."""
         return node.arrays["table"][x]
+
+
+def entries(fmt: Format) -> np.ndarray:
+    """The integer of a format that each entry of a table stands for: negative ones are behind the others."""
+    at = np.arange(1 << fmt.bits)
+    return np.where(at > fmt.maximum, at - (1 << fmt.bits), at)
 
 
 @dataclass(frozen=True)

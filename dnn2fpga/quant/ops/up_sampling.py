@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import Refusal
 from ...model.graph import Weights
-from .base import Op, pair, refuse_unless
+from .base import Op, refuse_unless
 from .image import ImageOp
 
 
@@ -29,7 +29,7 @@ class UpSampling(ImageOp):
         """From an `UpSampling1D` (whose size is one integer) or `UpSampling2D` layer."""
         refuse_unless(config, data_format="channels_last", interpolation="nearest")
         size = config["size"]
-        return cls((1, size) if isinstance(size, int) else pair(size)), {}
+        return cls((1, size) if isinstance(size, int) else (int(size[0]), int(size[1]))), {}
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """As many times the size."""

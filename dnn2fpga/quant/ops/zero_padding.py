@@ -10,7 +10,8 @@ import numpy as np
 from ...errors import Refusal
 from ...model.graph import Weights
 from .base import Op, refuse_unless
-from .image import ImageOp, Margins, margins_of
+from .image import ImageOp, margins_of
+from .window import Margins
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class ZeroPadding(ImageOp):
         """From a `ZeroPadding1D` or `ZeroPadding2D` layer."""
         refuse_unless(config, data_format="channels_last")
         return cls(margins_of(config["padding"])), {}
+
+    @property
+    def border(self) -> Margins | None:
+        """The margins, if they are all that it adds: a window may put them in itself."""
+        return self.margins if self.strides == (1, 1) else None
 
     def stretched(self, height: int, width: int) -> tuple[int, int]:
         """Height and width from the first pixel to the last."""

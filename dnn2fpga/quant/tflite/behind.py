@@ -10,6 +10,7 @@ from ...model.graph import Shape
 from ..graph import QNode
 from ..ops.flatten import Flatten
 from ..ops.lookup import Lookup
+from ..ops.table import entries
 from .site import Site
 
 
@@ -18,7 +19,7 @@ def behind(site: Site, node: QNode) -> list[QNode]:
     limits = site.limits()
     if limits == (site.o.minimum, site.o.maximum):
         return [node]
-    table = np.clip(entries(site.o.signed), *limits)
+    table = np.clip(entries(site.o), *limits)
     return [node, _following(node, "limits", Lookup(), node.output_shape, {"table": table})]
 
 
@@ -36,9 +37,3 @@ def _following(
     return QNode(
         name, spec, node.output_shape, shape, node.o, node.o, arrays or {}, {}, (node.name,), rounding="tflite"
     )
-
-
-def entries(signed: bool) -> np.ndarray:
-    """What each entry of a table of 256 stands for: negative integers are behind the others."""
-    at = np.arange(256)
-    return np.where(at > 127, at - 256, at) if signed else at

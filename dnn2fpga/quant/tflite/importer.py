@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import cast
 
 from ...errors import Refusal
+from ...model.graph import INPUT
 from ..fixed import Format
 from ..graph import QGraph, QNode
 from . import file, joins, pools, shapes, sums, tables
 from .file import File, Operator
 from .site import Site, Value, format_of, shape_of
-
-INPUT = "/input"
 
 OPERATORS: dict[str, Callable[[Site], list[QNode]]] = {
     "ADD": joins.add,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ...errors import Refusal
+from ..fixed import round_away
 from ..thresholds import Line, Rising, thresholds_of
 from .multiplier import quantized_multiplier
 
@@ -36,13 +37,6 @@ def multiply_quantized(x: np.ndarray, multiplier: np.ndarray | int, shift: np.nd
 def multiply_float(x: np.ndarray, real: np.ndarray | float) -> np.ndarray:
     """`x · real` in float64, ties away from 0, in int64: how FULLY_CONNECTED has it."""
     return round_away(np.asarray(x, np.float64) * real)
-
-
-def round_away(x: np.ndarray) -> np.ndarray:
-    """Reals to the nearest int64, ties away from 0."""
-    x = np.asarray(x, np.float64)
-    whole = np.trunc(x)
-    return whole.astype(np.int64) + np.where(np.abs(x - whole) >= 0.5, np.copysign(1, x), 0).astype(np.int64)
 
 
 def line_of(

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import Refusal
 from ...model.graph import Shape
-from ..fixed import Format
+from ..fixed import Format, round_away
 from ..graph import Arriving, QNode
 from ..ops.window import Window
 from .file import Operator, Tensor
@@ -178,4 +178,4 @@ def activation_limits(activation: str, fmt: Format) -> tuple[int, int]:
 
 def _quantized(real: float, fmt: Format) -> int:
     steps = np.float32(real) / np.float32(fmt.scale)
-    return int(fmt.zero_point) + int(np.copysign(np.floor(np.abs(steps) + np.float32(0.5)), steps))
+    return int(fmt.zero_point) + int(round_away(steps))

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import numpy as np
 
 from ...errors import Refusal
-from ..fixed import Format
+from ..fixed import Format, round_away
 from ..graph import QNode
 from ..ops.lookup import Lookup
-from .behind import entries
+from ..ops.table import entries
 from .laws import multiply
 from .site import Site, activation_limits
 
@@ -31,7 +31,7 @@ def requantize(site: Site) -> list[QNode]:
     if site.value().fmt is None or site.value().fmt == site.o:
         return []
     i, o = _formats(site)
-    return _table(site, _rescaled(entries(i.signed), i, o))
+    return _table(site, _rescaled(entries(i), i, o))
 
 
 def leaky_relu(site: Site) -> list[QNode]:
@@ -40,7 +40,7 @@ def leaky_relu(site: Site) -> list[QNode]:
     alpha = float(np.float32(site.option("Alpha")))
     if alpha < 0:
         raise Refusal(f"its alpha {alpha} is below 0, which is not supported")
-    x = entries(i.signed) - int(i.zero_point)
+    x = entries(i) - int(i.zero_point)
     # The product of scale and alpha is one of floats, its quotient too.
     below = np.float32(i.scale) * np.float32(alpha) / np.float32(o.scale)
     identity = multiply(x, np.float32(i.scale) / np.float32(o.scale))
@@ -50,7 +50,8 @@ def leaky_relu(site: Site) -> list[QNode]:
 
 def logistic(site: Site) -> list[QNode]:
     """The logistic function, in float32 (`PopulateLookupTable` of kernels/activations.cc)."""
-    return _of_reals(site, lambda x: 1 / (1 + math.exp(-x)))
+    # e^700 is near the greatest float64; its reciprocal is 0 in any format.
+    return _of_reals(site, lambda x: 1 / (1 + math.exp(min(-x, 700))))
 
 
 def tanh(site: Site) -> list[QNode]:
@@ -72,16 +73,15 @@ def _rescaled(x: np.ndarray, i: Format, o: Format) -> np.ndarray:
 
 def _limited(site: Site, activation: str) -> list[QNode]:
     i, o = _formats(site)
-    return _table(site, np.clip(_rescaled(entries(i.signed), i, o), *activation_limits(activation, o)))
+    return _table(site, np.clip(_rescaled(entries(i), i, o), *activation_limits(activation, o)))
 
 
 def _of_reals(site: Site, function: Callable[[float], float]) -> list[QNode]:
     """The nearest integer, ties away from 0, of a function of the real input."""
     i, o = _formats(site)
-    x = (entries(i.signed) - int(i.zero_point)).astype(np.float32) * np.float32(i.scale)
+    x = (entries(i) - int(i.zero_point)).astype(np.float32) * np.float32(i.scale)
     y = np.array([function(value) for value in x.tolist()]).astype(np.float32) * (np.float32(1) / np.float32(o.scale))
-    rounded = np.copysign(np.floor(np.abs(y.astype(np.float64)) + 0.5), y)
-    return _table(site, rounded.astype(np.int64) + int(o.zero_point))
+    return _table(site, round_away(y) + int(o.zero_point))
 
 
 def _table(site: Site, table: np.ndarray) -> list[QNode]:
