@@ -78,8 +78,10 @@ def fold_batch_norm(graph: Graph) -> Graph:
 
 
 def _scaled(node: Node, slope: np.ndarray, offset: np.ndarray) -> Node:
-    """The layer followed by `slope · y + offset`, both one a channel."""
+    """The layer followed by `slope · y + offset`, both one a channel. What its channels shared, they share no more."""
     kernel, bias = node.weights["kernel"], node.weights["bias"]
+    if getattr(node.spec, "shared", False):
+        node = replace(node, spec=replace(node.spec, shared=False))
     return node.with_weights(
         kernel=(kernel * slope).astype(kernel.dtype), bias=(bias * slope + offset).astype(bias.dtype)
     )

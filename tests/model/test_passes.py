@@ -8,7 +8,7 @@ from dnn2fpga.model.batch_norm import BatchNormalization
 from dnn2fpga.model.graph import Graph, Node
 from dnn2fpga.model.passes import check_weights, fold_batch_norm, fold_relu, simplify
 from dnn2fpga.quant.ops.add import Add
-from dnn2fpga.quant.ops.affine import standing_alone
+from dnn2fpga.quant.ops.affine import Affine, standing_alone
 from dnn2fpga.quant.ops.conv2d import Conv2D
 from dnn2fpga.quant.ops.dense import Dense
 from dnn2fpga.quant.ops.flatten import Flatten
@@ -68,6 +68,14 @@ def test_batch_norm_is_folded_into_dense():
     before = graph(Node("flatten", Flatten()), dense(features=50), norm(channels=3))
     after = fold_batch_norm(before)
     assert names(after) == ["flatten", "dense"]
+    assert_same(before, after)
+
+
+def test_batch_norm_is_folded_into_a_scale_shared_by_all_channels():
+    scale = Node("scale", Affine(shared=True), {"kernel": random(1, 1), "bias": random(1)})
+    before = graph(scale, norm(channels=2))
+    after = simplify(before)  # which checks the shapes of what it made
+    assert names(after) == ["scale"]
     assert_same(before, after)
 
 
