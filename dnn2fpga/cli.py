@@ -194,7 +194,9 @@ def _wish(parser: Parser) -> None:
 
 
 def _model(parser: Parser) -> None:
-    parser.add_argument("model", type=Path, help="an integer model: the folder that quantize wrote, or a full-int8 .tflite file")
+    parser.add_argument(
+        "model", type=Path, help="an integer model: the folder that quantize wrote, or a full-int8 .tflite file"
+    )
 
 
 def _data(parser: Parser) -> None:
