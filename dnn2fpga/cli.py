@@ -207,6 +207,8 @@ def _data(parser: Parser) -> None:
 def _target(parser: Parser, *, board_required: bool = False) -> None:
     parser.add_argument("--board", required=board_required, help="a board that 'dnn2fpga boards' lists")
     parser.add_argument("--fps", type=float, help="images a second to plan for (default: fill the board)")
+    parser.add_argument("--latency", type=float, metavar="US", help="microseconds that an image may take")
+    parser.add_argument("--clock", type=float, metavar="MHZ", help="clock to run at (default: what suits the board)")
 
 
 if __name__ == "__main__":

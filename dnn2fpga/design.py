@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from functools import cached_property
+from dataclasses import asdict, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from .flow.build import build
 from .flow.engines import Engine, Stalls, default_engine
 from .flow.simulate import Simulation, simulate
 from .hw.pipeline import Pipeline
-from .hw.plan import LARGE, Plan, TooSmall, plan
+from .hw.plan import GENERIC_MHZ, LARGE, Plan, TooSmall, plan
 from .hw.resources import Device, Resources
 from .kinds import FOLDINGS
 from .platforms import BOARDS, find
@@ -25,15 +25,18 @@ from .platforms.board import Board
 from .quant import description
 from .quant.graph import QGraph
 
+MOST_MHZ = 400
+"""What the fastest clock nets of these chips carry (Lattice FPGA-DS-02012); no design comes near."""
+
 LINK = Resources(luts=850, ffs=450)
 """What the link to the host takes of a board beside the pipeline, the memory for two images apart."""
 
 
-def planned_for(qgraph: QGraph, board: Board, fps: float | None = None) -> Plan:
+def planned_for(qgraph: QGraph, board: Board, *, fps: float | None = None, latency_us: float | None = None) -> Plan:
     """The plan for a board, on which the link and memory for two images are kept free."""
     images = board.device.brams(math.prod(qgraph.input_shape), qgraph.i.bits) * 2
     reserved = LINK + Resources(brams=images)
-    return plan(qgraph, FOLDINGS, board.device, board.clock_mhz, fps=fps, reserved=reserved)
+    return plan(qgraph, FOLDINGS, board.device, board.clock_mhz, fps=fps, latency_us=latency_us, reserved=reserved)
 
 
 def boards_that_hold(qgraph: QGraph, lacking: Sequence[str]) -> str:
@@ -56,14 +59,28 @@ def boards_that_hold(qgraph: QGraph, lacking: Sequence[str]) -> str:
 class Design:
     """Hardware for `qgraph`, planned for a board, or for no board in particular.
 
-    `board` is a name that `dnn2fpga boards` lists; `fps` the images a second that the slowest layer must keep up
-    with, without which the design fills the board. Raises `Refusal` if that cannot be done.
+    `board` is a name that `dnn2fpga boards` lists; `fps` the images a second and `latency_us` the microseconds an
+    image that the cheapest design reaches, without either of which the design fills the board; `clock_mhz` the clock,
+    without which it is the one that suits the board. Raises `Refusal` if that cannot be done.
     """
 
-    def __init__(self, qgraph: QGraph, *, board: str | None = None, fps: float | None = None) -> None:
+    def __init__(
+        self,
+        qgraph: QGraph,
+        *,
+        board: str | None = None,
+        fps: float | None = None,
+        latency_us: float | None = None,
+        clock_mhz: float | None = None,
+    ) -> None:
+        if clock_mhz is not None and not 0 < clock_mhz <= MOST_MHZ:
+            raise Refusal(f"clock must be above 0 and at most {MOST_MHZ} MHz, not {clock_mhz!r}")
         self.qgraph = qgraph
         self.board = find(board) if board is not None else None
-        self.fps = fps
+        if self.board is not None and clock_mhz is not None:
+            self.board = replace(self.board, clock_mhz=clock_mhz)
+        self.fps, self.latency_us = fps, latency_us
+        self.clock_mhz = clock_mhz or (self.board.clock_mhz if self.board else GENERIC_MHZ)
 
     @cached_property
     def plan(self) -> Plan:
@@ -71,15 +88,16 @@ class Design:
         try:
             if self.board is None:
                 return self._plan_for_no_board()
-            return planned_for(self.qgraph, self.board, self.fps)
+            return planned_for(self.qgraph, self.board, fps=self.fps, latency_us=self.latency_us)
         except TooSmall as small:
             raise Refusal(f"{small}; {boards_that_hold(self.qgraph, small.lacking)}") from None
 
     def _plan_for_no_board(self) -> Plan:
+        planned = partial(plan, self.qgraph, FOLDINGS, fps=self.fps, latency_us=self.latency_us)
         try:
-            return plan(self.qgraph, FOLDINGS, fps=self.fps)
+            return planned(clock_mhz=self.clock_mhz)
         except TooSmall:
-            return plan(self.qgraph, FOLDINGS, LARGE, fps=self.fps)
+            return planned(LARGE, self.clock_mhz)
 
     def simulate(
         self,

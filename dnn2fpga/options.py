@@ -22,7 +22,13 @@ from .show import Show
 
 def design(options: Namespace, show: Show) -> Design:
     """The design that the options ask for, planned: all that can be refused is refused here."""
-    asked = Design(_integer_model(options.model), board=options.board, fps=options.fps)
+    asked = Design(
+        _integer_model(options.model),
+        board=options.board,
+        fps=options.fps,
+        latency_us=options.latency,
+        clock_mhz=options.clock,
+    )
     with show.steps("planning"):
         _ = asked.plan
     return asked

@@ -426,7 +426,7 @@ def test_an_interrupt_is_one_line(made, capsys, monkeypatch):
         (["simulate", "q", "--data", "d", "--stalls", "nan"], "--stalls must be from 0 to below 1"),
         (["simulate", "q", "--data", "d", "--stalls", "0.1", "--seed", "0"], "--seed must be from 1"),
         (["demo", "--board", "arty"], "board 'arty' is not known: ulx3s_12f"),
-        (["plan", "nowhere"], "nowhere: no such folder"),
+        (["plan", "nowhere"], "nowhere: there is no such file or folder"),
         (["flash", "nowhere"], "nowhere holds no finished build"),
         (["verify", "nowhere", "--port", "p", "--data", "d"], "nowhere holds no finished build"),
         (["quantize", "m.keras", "--data", "nowhere.npz", "--out", "q"], "nowhere.npz"),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import dnn2fpga as d2f
+from dnn2fpga.errors import Refusal
 from dnn2fpga.flow.build import BuildResult
 from dnn2fpga.flow.engines import ENGINES, Stalls
 
@@ -115,3 +116,14 @@ def test_a_live_keras_model_goes_all_the_way():
     qgraph = d2f.quantize(graph, images)
     result = d2f.Design(qgraph, fps=100_000).simulate(images[:2], ENGINES["pysim"])
     assert (result.outputs == qgraph.run(images[:2])).all()
+
+
+@pytest.mark.parametrize("clock", [0, -5, float("nan"), 401])
+def test_refuses_a_clock_that_no_chip_has(qgraph, clock):
+    with pytest.raises(Refusal, match="clock must be above 0 and at most 400 MHz, not"):
+        d2f.Design(qgraph, board="ulx3s_85f", clock_mhz=clock)
+
+
+def test_a_clock_of_ones_own_is_planned_with(qgraph):
+    assert d2f.Design(qgraph, board="ulx3s_85f", clock_mhz=50).plan.clock_mhz == 50
+    assert d2f.Design(qgraph, clock_mhz=50).plan.clock_mhz == 50

@@ -24,7 +24,7 @@ class Board:
     platform_class: str
     device: Device
     nextpnr: tuple[str, ...]
-    clock_mhz: int
+    clock_mhz: float
     loader: tuple[str, ...]
     baud: int = 1_000_000
     uart: str = "uart"

@@ -16,10 +16,12 @@ from amaranth import Shape
 from amaranth.back import rtlil
 
 from ..errors import Refusal, Shortfall
+from ..hw.buffer import APART
 from ..hw.frame import HASH_BYTES
 from ..hw.resources import Resources
 from . import toolchain
 from .board import Board
+from .critical import longest_path
 from .link import Tensor
 from .top import Top
 
@@ -143,8 +145,10 @@ def build(
     fmax_mhz = min(clock["achieved"] for clock in report["fmax"].values())
     figures = {"clock_mhz": clock_mhz, "fmax_mhz": fmax_mhz, **asdict(placed)}
     if fmax_mhz < clock_mhz:
+        path = longest_path(report)
         raise Shortfall(
-            f"the design runs at {fmax_mhz:.1f} MHz at most, not at the {clock_mhz:g} MHz of {board.name}",
+            f"the design runs at {fmax_mhz:.1f} MHz at most, not at the {clock_mhz:g} MHz asked of {board.name}"
+            + (f"; its longest path goes from {path}" if path else ""),
             figures,
         )
 
@@ -199,8 +203,11 @@ def _synthesize(family: _Family, board: Board, out: Path) -> Resources:
     synth = family.synth.format(ice40_device="u" if "UP5K" in board.device.name else "hx")
     # Fields of arrays are named `word[3]`, which Yosys 0.70's abc9 takes for a bit of `word`, and aborts.
     hide = "rename -hide w:*]"
+    # Yosys heeds this attribute in Verilog only.
+    apart = f"hierarchy -top top\nproc\nmemory_collect\nsetparam -set RD_COLLISION_X_MASK 1'1 a:{APART}"
     log = toolchain.run_yosys(
-        f"read_rtlil top.il\n{hide}\n{synth} -top top\ntee -o cells.json stat -json\nwrite_json top.json\n", out
+        f"read_rtlil top.il\n{hide}\n{apart}\n{synth} -top top\ntee -o cells.json stat -json\nwrite_json top.json\n",
+        out,
     )
     (out / "yosys.log").write_text(log)
     cells = json.loads((out / "cells.json").read_text())["design"]["num_cells_by_type"]
@@ -228,7 +235,7 @@ def _place_and_route(family: _Family, board: Board, out: Path, clock_mhz: float)
         "--timing-allow-fail",  # judged here, with the figure
     ]
     with (
-        (out / "nextpnr.log").open("w") as log,
+        (out / "nextpnr.log").open("w", buffering=1) as log,
         subprocess.Popen(
             command,
             cwd=out,

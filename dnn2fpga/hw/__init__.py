@@ -10,7 +10,7 @@ from ..quant.ops.window import Window
 from . import floating
 from .conv2d import Conv2D, Conv2DFolding
 from .cropping import Cropper, CroppingFolding
-from .dense import Dense, DenseFolding, Sums
+from .dense import Dense, DenseFolding
 from .float_dense import FloatDenseFolding, FloatSums
 from .floating.dense import FloatDense
 from .global_pool import GlobalPooler, GlobalPoolFolding
@@ -32,6 +32,7 @@ from .row_softmax import RowSoftmax, RowSoftmaxFolding
 from .slice import Slice, SliceFolding
 from .softmax import Winner
 from .stream import MasterSlave, Narrow, Widen, connect, fork, lanes
+from .sums import Sums
 from .table import Table
 from .up_sampling import UpSampler, UpSamplingFolding
 from .window import SlidingWindow

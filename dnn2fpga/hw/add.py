@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..quant.graph import QNode
-from .dense import DenseFolding, Sums
+from .dense import DenseFolding
 from .fixed import shape_of
 from .layer import Folding
+from .sums import Sums
 from .value_by_value import lane_choices
 from .zip import ZipFolding, common
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from ..quant.graph import QNode
-from .dense import DenseFolding, Sums, sum_foldings
+from .dense import DenseFolding, sum_foldings
+from .sums import Sums
 
 
 def foldings(node: QNode) -> Iterator[DenseFolding]:

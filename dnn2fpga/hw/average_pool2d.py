@@ -8,8 +8,8 @@ from amaranth import signed
 from ..quant.graph import QNode
 from . import dense
 from .conv2d import Conv2DFolding
-from .dense import Sums
 from .fixed import shape_of
+from .sums import Sums
 
 
 def foldings(node: QNode) -> Iterator[Conv2DFolding]:

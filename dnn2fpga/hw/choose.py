@@ -65,6 +65,7 @@ class Choice:
     def __init__(self, node: QNode, sources: tuple[str, ...], foldings: Iterable[Folding], budget: Budget) -> None:
         self.node, self.sources = node, sources
         self.foldings = [(folding, folding.resources(budget.device)) for folding in foldings]
+        self.least_cycles = min(folding.least_cycles for folding, _ in self.foldings)
 
 
 @dataclass(frozen=True)
@@ -98,18 +99,18 @@ def choices_of(qgraph: QGraph, foldings: FOLDINGS, budget: Budget) -> list[Choic
     return choices
 
 
-def choose(choices: Sequence[Choice], cycles: int, budget: Budget) -> tuple[Chosen, Resources] | None:
+def choose(choices: Sequence[Choice], cycles: int, budget: Budget) -> tuple[Chosen, Resources]:
     """The cheapest folding of each layer that takes at most `cycles` an image, and what all take together.
 
-    None if some layer has no such folding. Hard multipliers that are too many become LUTs, where that costs least.
-    The result need not fit the budget.
+    Of a layer that cannot be so fast it is the cheapest of the fastest. Hard multipliers that are too many become
+    LUTs, where that costs least. The result need not fit the budget.
     """
     chosen: Chosen = []
     lanes: dict[str, int] = {}  # values a word of each tensor; the model's input as its first reader wants
     for choice in choices:
         best, best_cost = None, float("inf")
         for folding, taken in choice.foldings:
-            if folding.least_cycles > cycles:
+            if folding.least_cycles > max(cycles, choice.least_cycles):
                 continue
             joins = tuple(
                 JoinFolding(port.shape, lanes.get(source, port.lanes), port.lanes)
@@ -118,8 +119,7 @@ def choose(choices: Sequence[Choice], cycles: int, budget: Budget) -> tuple[Chos
             cost = budget.cost(sum((join.resources(budget.device) for join in joins), taken))
             if cost < best_cost:
                 best, best_cost = Placed(choice.node, choice.sources, joins, folding), cost
-        if best is None:
-            return None
+        assert best is not None
         chosen.append(best)
         lanes[best.node.name] = best.folding.o_lanes
         lanes.setdefault(INPUT, best.joins[0].i_lanes)
@@ -158,14 +158,15 @@ def _within_dsps(chosen: Chosen, budget: Budget) -> tuple[Chosen, Resources]:
 
 def fastest(choices: Sequence[Choice], budget: Budget) -> Chosen | None:
     """The choice of fewest cycles that fits the budget; None if none does."""
-    targets = cycle_targets(choices)
+    slowest = max(choice.least_cycles for choice in choices)
+    targets = [cycles for cycles in cycle_targets(choices) if cycles >= slowest]
     best: Chosen | None = None
     low, high = 0, len(targets)
     while low < high:  # fewer cycles only take more room
         middle = (low + high) // 2
-        found = choose(choices, targets[middle], budget)
-        if found and not budget.excess(found[1]):
-            best, high = found[0], middle
+        chosen, taken = choose(choices, targets[middle], budget)
+        if not budget.excess(taken):
+            best, high = chosen, middle
         else:
             low = middle + 1
     return best

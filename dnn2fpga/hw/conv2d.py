@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from amaranth import C, Cat, Module, Shape, Value
 from amaranth.lib import wiring
@@ -9,12 +10,14 @@ from amaranth.lib import wiring
 from ..quant.graph import QNode
 from ..quant.ops.window import Placement
 from . import dense, float_dense, window
-from .dense import DenseFolding, Sums
+from .dense import DenseFolding
 from .float_dense import FloatDenseFolding, FloatSums
 from .layer import LayerComponent
 from .resources import Device, Resources, register
-from .stream import Narrow, connect
+from .stream import MasterSlave, Narrow, connect
+from .sums import Sums
 from .timing import Buffer, Process
+from .unrolled import UnrolledFolding, unrolled
 from .window import SlidingWindow
 
 
@@ -27,7 +30,7 @@ class Conv2DFolding:
     """
 
     placement: Placement
-    folding: DenseFolding | FloatDenseFolding
+    folding: DenseFolding | FloatDenseFolding | UnrolledFolding
     pad: int = 0
 
     @property
@@ -72,6 +75,7 @@ class Conv2DFolding:
         held = register(folding.words * folding.i_lanes * self.i.width)
         if folding.words > 1:  # the window moves on, part by part
             held += Resources(luts=held.ffs)
+            held += MasterSlave.resources(folding.i_lanes * self.i.width)
         taken = window.resources(self.placement, self.i.width, device, folding.rounds)
         return taken + held + folding.resources(device)
 
@@ -79,6 +83,8 @@ class Conv2DFolding:
         """Its timed twin."""
         yield window.timing(self.placement, self.folding.rounds)
         yield Narrow.timing(self.folding.words)
+        if self.folding.words > 1:
+            yield MasterSlave.timing()
         yield from self.folding.timing()
 
     def build(self) -> "Conv2D":
@@ -94,7 +100,9 @@ class Conv2DFolding:
 def foldings(node: QNode) -> Iterator[Conv2DFolding]:
     """Every folding of an integer layer that is worth a look."""
     placement = node.spec.placement(node.input_shape)
-    for folding in dense.sum_foldings(Sums.of(node, node.spec.groups)):
+    sums = Sums.of(node, node.spec.groups)
+    every: Iterator[DenseFolding | UnrolledFolding] = chain(dense.sum_foldings(sums), unrolled(sums))
+    for folding in every:
         yield Conv2DFolding(placement, folding, node.i.zero)
 
 
@@ -121,7 +129,13 @@ class Conv2D(LayerComponent[Conv2DFolding]):
         m.submodules.sums = sums = folding.build()
         connect(m, wiring.flipped(self.i), sliding.i)
         connect(m, sums.o, wiring.flipped(self.o))
-        connect(m, parts.o, sums.i)
+        if folding.words > 1:
+            # Or else whether the window may move on would hang on what the sums are at.
+            m.submodules.part = part = MasterSlave(folding.i, folding.i_lanes)
+            connect(m, parts.o, part.i)
+            connect(m, part.o, sums.i)
+        else:
+            connect(m, parts.o, sums.i)
         m.d.comb += [
             parts.i.payload.as_value().eq(Cat(*self._dealt(list(sliding.o.payload)))),
             parts.i.valid.eq(sliding.o.valid),

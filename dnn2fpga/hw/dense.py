@@ -1,9 +1,7 @@
 """Sums of products over a stream, folded onto a MAC array: a dense layer, and the heart of a convolution."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from amaranth import Module, Mux, Shape, Signal
@@ -11,68 +9,16 @@ from amaranth.lib import data
 
 from ..quant.graph import QNode
 from . import deal, queue
-from .bent import constants_of
 from .deal import Deal
-from .fixed import shape_of
 from .layer import LayerComponent, divisors
-from .mac import MacArray, Products
-from .products import products_of
+from .mac import MacArray
 from .queue import CreditQueue
-from .requantize import Bent, Requantize, Rescale
+from .requantize import Requantize
 from .resources import Device, Resources, adder, register
 from .steps import Steps
+from .sums import Sums
 from .timing import Buffer, Peek, Pop, Process, Put
-
-
-@dataclass(frozen=True, eq=False)
-class Sums:
-    """What a folded layer computes: `kernel` (k, channels) of integers, then `offset`, `multiplier` and `shift`.
-
-    `i` and `o` are the shapes of its inputs and outputs, `weight` that of the kernel's integers. Word by word, the
-    output is `clamp(round_half_up(((x @ kernel) · multiplier + offset) · 2^-shift))`, clamped as `Rescale` says. The
-    inputs come in `blocks` of k, each of which as many channels see, the first block's first. A tensor has that many
-    `positions`, one behind the other; constants are one a channel, or one a position and channel.
-    """
-
-    kernel: np.ndarray
-    offset: np.ndarray
-    multiplier: np.ndarray
-    shift: int
-    i: Shape
-    weight: Shape
-    o: Shape
-    blocks: int = 1
-    positions: int = 1
-    limits: tuple[int, int] | None = None
-    bent: Bent | None = None
-
-    @staticmethod
-    def of(node: QNode, blocks: int = 1) -> "Sums":
-        """Those of an integer layer."""
-        law = constants_of(node)
-        return Sums(
-            node.arrays["kernel"], law.offset, law.multiplier, law.shift,
-            shape_of(node.i), Shape(node.scalars["weight_bits"], True), shape_of(node.o),
-            blocks, math.prod(node.output_shape[:-1]), law.limits, law.bent,
-        )  # fmt: skip
-
-    @cached_property
-    def products(self) -> Products:
-        """How inputs and weights come to sums."""
-        return products_of(self.kernel, self.i, self.weight)
-
-    @cached_property
-    def rescale(self) -> Rescale:
-        """What follows the sum: a constant that it lacks is one more offset."""
-        correction = np.resize(self.products.correction, self.offset.shape)
-        offset = self.offset + correction * self.multiplier
-        bent = self.bent and Bent(self.bent.offset + correction * self.multiplier, self.bent.bend - correction)
-        return Rescale(offset, self.multiplier, self.shift, self.products.total, self.o, self.limits, bent)
-
-    @cached_property
-    def weightless(self) -> bool:
-        """Whether all weights are stored as 0, as those that are all 1 may be: then nothing need be dealt."""
-        return not self.products.stored.any()
+from .unrolled import UnrolledFolding, unrolled
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,11 +147,13 @@ class DenseFolding(Steps):
             yield replace(self, soft=min(self.soft + excess, self.multipliers))
 
 
-def foldings(node: QNode) -> Iterator[DenseFolding]:
+def foldings(node: QNode) -> Iterator[DenseFolding | UnrolledFolding]:
     """Every folding of an integer dense layer: its words come from a stream, which they must divide."""
-    for folding in sum_foldings(Sums.of(node)):
+    sums = Sums.of(node)
+    for folding in sum_foldings(sums):
         if len(folding.sums.kernel) % folding.inputs == 0:
             yield folding
+    yield from unrolled(sums)
 
 
 def sum_foldings(sums: Sums) -> Iterator[DenseFolding]:
@@ -242,7 +190,8 @@ class Dense(LayerComponent[DenseFolding]):
 
         # The sequence: one step a clock, as long as there is a word, and room for what the last word gives.
         group, word = Signal(range(folding.groups)), Signal(range(folding.words))
-        last_group, last_word = group == folding.groups - 1, word == folding.words - 1
+        # Known a cycle early: all layers before this one wait for what follows from them.
+        last_group, last_word = Signal(init=folding.groups == 1), Signal(init=folding.words == 1)
         may_step, step = Signal(), Signal()
         m.d.comb += [
             may_step.eq(~last_word | results.free),
@@ -253,8 +202,10 @@ class Dense(LayerComponent[DenseFolding]):
         ]
         with m.If(step):
             m.d.sync += group.eq(Mux(last_group, 0, group + 1))
+            m.d.sync += last_group.eq(Mux(last_group, folding.groups == 1, group == folding.groups - 2))
             with m.If(last_group):
                 m.d.sync += word.eq(Mux(last_word, 0, word + 1))
+                m.d.sync += last_word.eq(Mux(last_word, folding.words == 1, word == folding.words - 2))
 
         # The inputs wait for their weights.
         x = self.i.payload

@@ -41,7 +41,7 @@ class JoinFolding:
     def resources(self, device: Device) -> Resources:
         """What it takes of a chip, estimated."""
         width = self.shape.width
-        taken = Resources(luts=2 * self.i_lanes * width, ffs=2 * self.i_lanes * width + 2)
+        taken = MasterSlave.resources(self.i_lanes * width)
         if self.depth:
             taken += queue.resources(self.depth, self.i_lanes * width, device)
         if self.widen > 1:

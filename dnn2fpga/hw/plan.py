@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -152,33 +152,52 @@ def plan(
     clock_mhz: float = GENERIC_MHZ,
     *,
     fps: float | None = None,
+    latency_us: float | None = None,
     reserved: Resources = Resources(),  # noqa: B008 (frozen)
 ) -> Plan:
-    """Choose each layer's lanes: the cheapest that give `fps` images a second, or the fastest that fit `device`.
+    """Choose each layer's lanes: the fastest that fit `device`, or the cheapest that reach a goal.
 
-    `reserved` is kept free for what else is on the chip. Raises `TooSmall` if even the smallest design does not
-    fit, and `Refusal`, which says what would, if none that fits gives `fps`.
+    Goals are `fps`, images a second at least, and `latency_us`, microseconds at most from the first word of an image
+    to its last result. `reserved` is kept free for what else is on the chip. Raises `TooSmall` if even the smallest
+    design does not fit, and `Refusal`, which says what would, if none that fits reaches the goal.
     """
-    if fps is not None and not fps > 0:
-        raise Refusal(f"fps must be above 0, not {fps!r}")
+    for name, value in (("fps", fps), ("latency", latency_us)):
+        if value is not None and not value > 0:
+            raise Refusal(f"{name} must be above 0, not {value!r}")
     budget = Budget(device, reserved)
     choices = choices_of(qgraph, foldings, budget)
     if not choices:
         raise Refusal(f"model '{qgraph.name}' has no layer that needs hardware")
-    if fps is not None:
-        return _meet(qgraph.name, choices, budget, clock_mhz, fps)
+    if fps is not None or latency_us is not None:
+        goal = Goal(clock_mhz, fps or 0.0, latency_us or math.inf)
+        return _meet(qgraph.name, choices, budget, clock_mhz, goal)
     slowest = choose(choices, cycle_targets(choices)[-1], budget)
-    assert slowest is not None  # every folding takes at most that many cycles
     most_luts = max(MOST_LUTS, int(slowest[1].luts * LEEWAY))
     most = _fastest(qgraph.name, choices, replace(budget, most_luts=most_luts), clock_mhz)
     return most or smallest(qgraph.name, choices, budget, clock_mhz)
 
 
+@dataclass(frozen=True)
+class Goal:
+    """At least `fps` images a second, 0 for any, and at most `latency_us` an image, `inf` for any; at a clock."""
+
+    clock_mhz: float
+    fps: float
+    latency_us: float
+
+    @property
+    def cycles(self) -> float:
+        """The most cycles between images."""
+        return self.clock_mhz * 1e6 / self.fps if self.fps else math.inf
+
+    def reached(self, plan: Plan) -> bool:
+        """Whether a plan reaches it."""
+        return plan.cycles_per_image <= self.cycles and plan.latency_cycles <= self.clock_mhz * self.latency_us
+
+
 def smallest(name: str, choices: Sequence[Choice], budget: Budget, clock_mhz: float) -> Plan:
     """The plan of fewest resources. Raises `TooSmall` if it does not fit, before its queues are known if it can."""
-    found = choose(choices, cycle_targets(choices)[-1], budget)
-    assert found is not None  # every folding takes at most that many cycles
-    chosen, taken = found
+    chosen, taken = choose(choices, cycle_targets(choices)[-1], budget)
     if budget.excess(taken):
         raise TooSmall(budget, taken)
     result = assemble(name, chosen, budget, clock_mhz)
@@ -196,10 +215,26 @@ def _fastest(name: str, choices: Sequence[Choice], budget: Budget, clock_mhz: fl
     while chosen := fastest(choices, kept):
         result = assemble(name, chosen, budget, clock_mhz)
         if not _excess(result, budget):
-            return result
+            return _queued(result, chosen, budget)
         # More than is kept already of some resource, for else it would have fitted: so this ends.
         kept = replace(kept, reserved=kept.reserved.most(result.resources - taken_by(chosen, budget.device)))
     return None
+
+
+PACES = 1.0, 1.02, 1.05, 1.1, 1.2, 1.4
+"""Paces that are tried with queues, in cycles of the slowest layer: what it spends on gaps is seldom a fiftieth."""
+
+
+def _queued(plain: Plan, chosen: Chosen, budget: Budget) -> Plan:
+    """The plan with queues, if they make it faster and fit."""
+    slowest = max(placed.folding.least_cycles for placed in chosen)
+    for pace in (math.ceil(slowest * pace) for pace in PACES):
+        if pace >= plain.cycles_per_image:
+            break
+        result = assemble(plain.name, chosen, budget, plain.clock_mhz, pace)
+        if result.cycles_per_image < plain.cycles_per_image and not _excess(result, budget):
+            return result
+    return plain
 
 
 def _excess(assembled: Plan, budget: Budget) -> list[str]:
@@ -207,31 +242,48 @@ def _excess(assembled: Plan, budget: Budget) -> list[str]:
     return budget.excess(assembled.resources - budget.reserved)
 
 
-def _meet(name: str, choices: Sequence[Choice], budget: Budget, clock_mhz: float, fps: float) -> Plan:
-    """The cheapest plan of at least `fps` images a second."""
-    allowed = math.floor(clock_mhz * 1e6 / fps)
-    for cycles in reversed([t for t in cycle_targets(choices) if t <= allowed]):
-        found = choose(choices, cycles, budget)
-        if found is None or budget.excess(found[1]):
+def _meet(name: str, choices: Sequence[Choice], budget: Budget, clock_mhz: float, goal: Goal) -> Plan:
+    """The cheapest plan that reaches a goal: the slowest one of those tried."""
+    for cycles in _thinned([target for target in cycle_targets(choices) if target <= goal.cycles]):
+        chosen, taken = choose(choices, cycles, budget)
+        if budget.excess(taken):
             break
-        result = assemble(name, found[0], budget, clock_mhz)
-        if _excess(result, budget):
-            break  # with its queues; faster ones take no less
-        if result.cycles_per_image <= allowed:
+        result = assemble(name, chosen, budget, clock_mhz)
+        if result.cycles_per_image > goal.cycles:
+            # Bursts hold up a layer that needs all the time there is. Queues may mend that, or a faster one must.
+            result = assemble(name, chosen, budget, clock_mhz, int(goal.cycles))
+        if goal.reached(result) and not _excess(result, budget):
             return result
-        # The gaps between rows and between images were too many: the next faster one.
     most = _fastest(name, choices, budget, clock_mhz) or smallest(name, choices, budget, clock_mhz)
-    if most.cycles_per_image <= allowed:
+    if goal.reached(most):
         return most
+    if most.cycles_per_image > goal.cycles:
+        raise Refusal(
+            f"{goal.fps:g} images/s do not fit {budget.device.name} at {clock_mhz:g} MHz, "
+            f"{int(most.images_per_second)} do; ask for fewer, or name a larger board"
+        )
     raise Refusal(
-        f"{fps:g} images/s do not fit {budget.device.name} at {clock_mhz:g} MHz, "
-        f"{int(most.images_per_second)} do; ask for fewer, or name a larger board"
+        f"a latency of {goal.latency_us:g} µs is not reached on {budget.device.name} at {clock_mhz:g} MHz, "
+        f"{math.ceil(most.latency_cycles / clock_mhz)} µs is; ask for that, or name a larger board"
     )
 
 
-def assemble(name: str, chosen: Chosen, budget: Budget, clock_mhz: float) -> Plan:
-    """The plan of a choice, timed, with queues where branches meet."""
-    chosen = with_queues(chosen)
+THINNED = 0.98
+"""Of targets closer together than that only the slowest is tried: each takes a second in a large model."""
+
+
+def _thinned(targets: Sequence[int]) -> Iterator[int]:
+    """From the slowest target on, such as differ enough to be worth a try."""
+    last = math.inf
+    for target in reversed(targets):
+        if target <= last * THINNED:
+            last = target
+            yield target
+
+
+def assemble(name: str, chosen: Chosen, budget: Budget, clock_mhz: float, pace: int = 0) -> Plan:
+    """The plan of a choice, timed, with queues where branches meet, and where a `pace` asks for them."""
+    chosen = with_queues(chosen, pace)
     layers = [
         LayerPlan(placed.node, placed.sources, placed.joins, placed.folding, placed.resources(budget.device))
         for placed in chosen

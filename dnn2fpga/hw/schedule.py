@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from ..model.graph import INPUT
+from . import queue
 from .choose import Chosen, Placed, end_of
 from .layer import ports_of
 from .timing import Buffer, Network, Sink, Source, Tap, wire
@@ -26,33 +27,36 @@ REGISTERS = 2
 """Words that the registers before a layer hold: no more need no queue."""
 
 
-def with_queues(chosen: Chosen) -> Chosen:
+def with_queues(chosen: Chosen, pace: int = 0) -> Chosen:
     """The choice, with a queue before each layer that reads several others, where its registers alone would stop one.
 
     A queue has the depth that it fills when it is boundless and nothing from outside holds the network up.
+
+    With a `pace`, cycles between images, every layer may have a queue: as deep as it gets when words come in evenly at
+    that pace. Then a layer that works in bursts holds up none that needs all the time there is. Hardware with these
+    queues keeps the pace however words come in, for what a network of such processes does as soon as it can is never
+    later than what a slower schedule does.
     """
-    if all(len(placed.joins) == 1 for placed in chosen):
+    boundless = [_with_depths(placed, BOUNDLESS) if pace or len(placed.joins) > 1 else placed for placed in chosen]
+    if boundless == chosen:
         return chosen
-    boundless = [
-        replace(placed, joins=tuple(replace(join, depth=BOUNDLESS) for join in placed.joins))
-        if len(placed.joins) > 1
-        else placed
-        for placed in chosen
-    ]
-    network = _Network(boundless)
+    network = _Network(boundless, pace)
     network.run()
     return [
-        placed
-        if len(placed.joins) == 1
-        else replace(
-            placed,
-            joins=tuple(
-                replace(join, depth=room if (room := network.room_needed(tap)) > REGISTERS else 0)
-                for join, tap in zip(placed.joins, network.queues[placed.node.name], strict=True)
-            ),
-        )
+        _with_depths(placed, *(network.room_needed(tap) for tap in network.queues[placed.node.name]))
         for placed in chosen
     ]
+
+
+def _with_depths(placed: Placed, *rooms: int) -> Placed:
+    """A layer with queues before it, of these depths one each or one for all, where registers do not suffice."""
+    # A word a clock fills that much of a queue without ever waiting. Where branches meet, registers are counted on.
+    unused = REGISTERS if len(placed.joins) > 1 else queue.LATENCY + 1
+    depths = [room if room > unused else 0 for room in rooms]
+    if not depths:
+        return placed
+    joins = zip(placed.joins, depths * (len(placed.joins) // len(depths)), strict=True)
+    return replace(placed, joins=tuple(replace(join, depth=depth) for join, depth in joins))
 
 
 def timed(chosen: Chosen) -> tuple[int, int]:
@@ -82,8 +86,8 @@ def timed_alone(placed: Placed) -> tuple[int, int]:
 class _Network:
     """All layers of a choice, timed."""
 
-    def __init__(self, chosen: Chosen) -> None:
-        self.source, self.sink = Source(words_in(chosen) * IMAGES), Sink()
+    def __init__(self, chosen: Chosen, pace: int = 0) -> None:
+        self.source, self.sink = Source(words_in(chosen) * IMAGES, pace * IMAGES), Sink()
         self.words_out = words_out(chosen[-1])
         self.network = network = Network(self.source.process())
         self.queues: dict[str, list[Tap]] = {}

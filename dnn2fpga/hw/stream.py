@@ -8,6 +8,7 @@ from amaranth import Cat, Module, Mux, ShapeLike, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .resources import Resources
 from .timing import Buffer, Peek, Pop, Process, Put
 
 
@@ -62,6 +63,11 @@ class MasterSlave(wiring.Component):
     def timing() -> Buffer:
         """As a timed buffer."""
         return Buffer(room=2, latency=1)
+
+    @staticmethod
+    def resources(width: int) -> Resources:
+        """What it takes for words of `width` bits."""
+        return Resources(luts=2 * width, ffs=2 * width + 2)
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""
@@ -155,15 +161,19 @@ class Narrow(wiring.Component):
         width = len(self.o.payload.as_value())
         held = Signal(width * self.factor, reset_less=True)
         valid = Signal()
-        part = Signal(range(self.factor))
-        last = part == self.factor - 1
+        part, last = Signal(range(self.factor)), Signal(init=self.factor == 1)  # known a cycle early
         m.d.comb += [
             self.o.payload.as_value().eq(held[:width]),
             self.o.valid.eq(valid),
             self.i.ready.eq(~valid | (last & self.o.ready)),
         ]
         with m.If(self.i.ready):
-            m.d.sync += [held.eq(self.i.payload.as_value()), valid.eq(self.i.valid), part.eq(0)]
+            m.d.sync += [
+                held.eq(self.i.payload.as_value()),
+                valid.eq(self.i.valid),
+                part.eq(0),
+                last.eq(self.factor == 1),
+            ]
         with m.Elif(self.o.ready):
-            m.d.sync += [held.eq(held[width:]), part.eq(part + 1)]
+            m.d.sync += [held.eq(held[width:]), part.eq(part + 1), last.eq(part == self.factor - 2)]
         return m

@@ -63,17 +63,17 @@ class Buffer:
 
 
 class Source:
-    """Where words come from: always offered, as fast as they are taken. `words` of them."""
+    """Where words come from: offered as fast as they are taken, or not before their turn if spread over `cycles`."""
 
-    def __init__(self, words: int) -> None:
-        self.words = words
+    def __init__(self, words: int, cycles: int = 0) -> None:
+        self.words, self.cycles = words, cycles
         self.taken: list[int] = []
 
     def process(self) -> Steps:
         """As a process without an input."""
         at = -1
-        for _ in range(self.words):
-            at = yield Put(at + 1)
+        for word in range(self.words):
+            at = yield Put(max(at + 1, word * self.cycles // self.words))
             self.taken.append(at)
 
 

@@ -48,9 +48,8 @@ class SlidingWindow(wiring.Component):
             self.i.ready.eq(inside & free),
             advance.eq(free & (self.i.valid | ~inside)),
         ]
-        next_turn = Mux(turn == self.turns - 1, 0, turn + 1)
         with m.If(advance):
-            m.d.sync += turn.eq(next_turn)
+            m.d.sync += turn.eq(Mux(turn == self.turns - 1, 0, turn + 1))
 
         # The column of pixels that ends here: the rows above from the line buffer, oldest first, then this one.
         pixel = Signal(len(self.i.payload.as_value()))
@@ -58,10 +57,7 @@ class SlidingWindow(wiring.Component):
         m.d.comb += pixel.eq(Mux(inside, self.i.payload.as_value(), padding))
         above = []
         if kernel_y > 1:
-            next_x = Mux(moves, Mux(ends_row, 0, x + 1), x)
-            at, next_at = (x, next_x) if self.turns == 1 else (x * self.turns + turn, next_x * self.turns + next_turn)
-            rows = placement.window.reach[0] - 1
-            kept = _history(m, "lines", pixel, rows, (at, next_at, width * self.turns), advance)
+            kept = _history(m, "lines", pixel, placement.window.reach[0] - 1, width * self.turns, advance)
             above = [kept.word_select(ky * tap_y, len(pixel)) for ky in range(kernel_y - 1)]
         column = Cat(*above, pixel)
 
@@ -70,7 +66,7 @@ class SlidingWindow(wiring.Component):
         columns = Signal(data.ArrayLayout(len(column), reach), reset_less=True)
         before = columns.as_value()[len(column) :]
         if self.turns > 1 and reach > 1:
-            before = _history(m, "columns", column, reach - 1, (turn, next_turn, self.turns), advance)
+            before = _history(m, "columns", column, reach - 1, self.turns, advance)
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(advance):
@@ -80,18 +76,18 @@ class SlidingWindow(wiring.Component):
         return m
 
 
-def _history(m: Module, name: str, now: Value, n: int, place: tuple[Value, Value, int], advance: Value) -> Value:
-    """The `n` values that were `now` when its place came before, the oldest lowest.
-
-    `place` is where we are, where next, and how many places there are, which come in turn.
-    """
-    at, next_at, depth = place
-    m.submodules[name] = kept = buffer.buffer(depth, n * len(now))
+def _history(m: Module, name: str, now: Value, n: int, depth: int, advance: Value) -> Value:
+    """The `n` values that were `now` when its place came before, the oldest lowest. `depth` places come in turn."""
+    # The next place is a register as well: no arithmetic lies before the memory.
+    at, ahead = Signal(range(depth), name=f"{name}_at"), Signal(range(depth), init=1 % depth, name=f"{name}_ahead")
+    with m.If(advance):
+        m.d.sync += [at.eq(ahead), ahead.eq(Mux(ahead == depth - 1, 0, ahead + 1))]
+    m.submodules[name] = kept = buffer.buffer(depth, n * len(now), apart=depth > 1)
     write = kept.write_port()
     # Read one place ahead; only where there is a single one is the very word read that is being written.
     read = kept.read_port(transparent_for=(write,) if depth == 1 else ())
     m.d.comb += [
-        read.addr.eq(next_at),
+        read.addr.eq(ahead),
         read.en.eq(advance),
         write.addr.eq(at),
         write.data.eq(Cat(read.data, now)[len(now) :]),

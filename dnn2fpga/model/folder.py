@@ -96,7 +96,9 @@ def shapes_of(arrays: Mapping[str, np.ndarray]) -> dict[str, Shape]:
 def _read_head(folder: Path) -> dict[str, Any]:
     path = folder / MODEL
     if not folder.is_dir():
-        raise Refusal(f"{folder}: no such folder; a model description is a folder with {MODEL} and {WEIGHTS}")
+        raise Refusal(
+            f"{folder}: there is no such file or folder; a model description is a folder with {MODEL} and {WEIGHTS}"
+        )
     if not path.is_file():
         raise Refusal(f"{folder}: has no {MODEL}; a model description is a folder with {MODEL} and {WEIGHTS}")
     try:

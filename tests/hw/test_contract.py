@@ -234,7 +234,7 @@ CASES = {
 def some_foldings(node):
     """All foldings if they are few, else some, the extremes among them."""
     foldings = list(FOLDINGS[node.spec.kind](node))
-    return foldings if len(foldings) <= 4 else foldings[:: len(foldings) // 3] + foldings[-1:]
+    return foldings if len(foldings) <= 4 else foldings[:: len(foldings) // 3] + foldings[-2:]
 
 
 def softened(folding):

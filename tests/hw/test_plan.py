@@ -10,6 +10,7 @@ from dnn2fpga.errors import Refusal
 from dnn2fpga.hw.choose import Budget, choices_of, choose, cycle_targets
 from dnn2fpga.hw.plan import TooSmall, plan, smallest
 from dnn2fpga.hw.resources import Device, Resources
+from dnn2fpga.hw.schedule import timed
 from dnn2fpga.kinds import FOLDINGS, SPECS
 from dnn2fpga.model import description
 from dnn2fpga.quant.quantize import quantize_graph
@@ -38,7 +39,7 @@ def test_meets_the_images_a_second_asked_for_with_less_than_the_fastest(qgraph):
 
 
 def test_fits_the_budget_and_leaves_what_is_reserved(qgraph):
-    reserved = Resources(luts=3_000, dsps=8, brams=6)
+    reserved = Resources(luts=6_000, dsps=16, brams=16)
     found = plan(qgraph, FOLDINGS, SMALL, 80.0, reserved=reserved)
     budget = Budget(SMALL, Resources())
     assert not budget.excess(found.resources)
@@ -89,8 +90,27 @@ def test_a_device_is_too_small_where_only_the_queues_are_too_many(around):
     tight = Budget(replace(LARGE_ICE40, budget=replace(LARGE_ICE40.budget, brams=whole - 1)), Resources())
     with pytest.raises(TooSmall, match=f"takes {whole} of {whole - 1} brams"):
         smallest("around", choices, tight, 80.0)
-    with pytest.raises(TooSmall):
-        plan(around, FOLDINGS, tight.device, 80.0, fps=100_000)
+    # A faster one has its weights in adders, and room for the queues.
+    assert not tight.excess(plan(around, FOLDINGS, tight.device, 80.0, fps=100_000).resources)
+
+
+def test_the_cheapest_plan_of_a_speed_has_queues_where_bursts_would_hold_it_up(qgraph):
+    board = Device("large", "ecp5", Resources(luts=84_000, ffs=84_000, dsps=156, brams=208))
+    found = plan(qgraph, FOLDINGS, board, 120.0, fps=150_000)
+    assert found.cycles_per_image <= 800
+    depths = {layer.node.name: [join.depth for join in layer.joins] for layer in found.layers}
+    assert depths["dense"][0] > 0  # behind a max-pooling
+    bare = [replace(layer, joins=tuple(replace(join, depth=0) for join in layer.joins)) for layer in found.layers]
+    assert timed(bare)[0] > 800
+
+
+def test_a_goal_of_latency_is_reached_or_refused(qgraph):
+    board = Device("large", "ecp5", Resources(luts=84_000, ffs=84_000, dsps=156, brams=208))
+    slow = plan(qgraph, FOLDINGS, board, 120.0, fps=20_000)
+    found = plan(qgraph, FOLDINGS, board, 120.0, fps=20_000, latency_us=20)
+    assert found.latency_cycles <= 20 * 120 < slow.latency_cycles
+    with pytest.raises(Refusal, match=r"a latency of 0.5 µs is not reached on large at 120 MHz, \d+ µs is"):
+        plan(qgraph, FOLDINGS, board, 120.0, latency_us=0.5)
 
 
 def test_a_device_without_multipliers_gets_them_of_luts(qgraph):

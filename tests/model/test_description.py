@@ -184,7 +184,7 @@ def test_names_given_twice_are_refused(tmp_path):
 def test_missing_parts(saved, tmp_path):
     refused(
         tmp_path / "none",
-        "/none: no such folder; a model description is a folder with model.json and weights",
+        "/none: there is no such file or folder; a model description is a folder with model.json and weights",
     )
     (saved / "weights.npz").unlink()
     refused(saved, "/q/weights.npz: no such file$")
