@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -34,10 +35,11 @@ class AveragePool2D(Pool2D):
     def run_traced(self, ops: Any, weights: Mapping[str, Any], x: Any, *, pad: float) -> Any:
         """For training; as in floating point, padding does not count."""
         shape = tuple(x.shape[1:])
-        ones = np.ones((*self.window.kernel, shape[-1], 1), np.float32)
+        window = self.window
+        values = math.prod(window.kernel)
 
         def sums(padded: Any) -> Any:
-            return ops.depthwise_conv(padded, ones, self.window.strides, "valid", "channels_last")
+            return ops.average_pool(padded, window.kernel, window.strides, "valid", "channels_last") * values
 
         return self.pooled_traced(ops, sums, x, 0) / self.counts(shape).astype(np.float32)
 

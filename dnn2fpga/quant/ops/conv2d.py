@@ -71,10 +71,12 @@ class Conv2D(Op):
     def _traced_sums(self, ops: Any, x: Any, kernel: Any) -> Any:
         """The sums of products over a padded image."""
         strides, dilation = self.window.strides, self.window.dilation
-        if strides != (1, 1) and dilation != (1, 1):  # Keras does not do both at once
+        depthwise = x.shape[-1] == self.groups > 1
+        # Keras does not do strides and dilation at once, nor TensorFlow two strides depthwise on every CPU.
+        if strides != (1, 1) and (dilation != (1, 1) or (depthwise and strides[0] != strides[1])):
             dense = replace(self, window=replace(self.window, strides=(1, 1)))
             return dense._traced_sums(ops, x, kernel)[:, :: strides[0], :: strides[1]]
-        if x.shape[-1] == self.groups > 1:
+        if depthwise:
             kernel = ops.reshape(kernel, (*self.window.kernel, self.groups, -1))
             return ops.depthwise_conv(x, kernel, strides, "valid", "channels_last", dilation)
         # TensorFlow has no gradient of a convolution in groups on a CPU.
