@@ -82,7 +82,7 @@ for name, shape, kernel, stride, settings in transposed_layers():
 
 
 def undilated(model):
-    """The same model; TensorFlow dilates a transposed convolution on some CPUs only, so it gets the zeros as weights."""
+    """The same model, dilated by zeros among its weights: TensorFlow dilates on some CPUs only."""
     layer = model.layers[-1]
     dilation = getattr(layer, "dilation_rate", 1)
     if not isinstance(layer, layers.Conv2DTranspose) or dilation == (1, 1):
