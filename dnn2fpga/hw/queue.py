@@ -8,7 +8,7 @@ from amaranth import Module, Mux, ShapeLike, Signal
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .buffer import BLOCK_BITS
+from . import buffer
 from .resources import Device, Resources
 from .stream import lanes
 from .timing import Buffer, Peek, Pop, Process, Put
@@ -106,6 +106,4 @@ def depth_for(latency: int, burst: int, period: int) -> int:
 def resources(depth: int, width: int, device: Device) -> Resources:
     """What the queue takes: memory, a register behind it, pointers and the count of credits."""
     pointer = depth.bit_length()
-    if device.family == "ice40" or depth * width >= BLOCK_BITS:  # an iCE40 has no LUT memory
-        return Resources(luts=8 * pointer, ffs=5 * pointer, brams=device.brams(depth, width))
-    return Resources(luts=-(-depth // 16) * width + 8 * pointer, ffs=width + 5 * pointer)
+    return Resources(luts=8 * pointer, ffs=5 * pointer) + buffer.resources(depth, width, device)

@@ -49,7 +49,7 @@ class Device:
 
     def brams(self, depth: int, width: int) -> int:
         """Block RAMs that a memory of `depth` words of `width` bits takes."""
-        return min(math.ceil(depth / words) * math.ceil(width / bits) for words, bits in BRAM_SHAPES[self.family])
+        return brams_of(self.family, depth, width)
 
     def packed(self, taken: Resources) -> Resources:
         """What all parts of a design take together, once packed into cells.
@@ -59,6 +59,11 @@ class Device:
         if self.family != "ice40":
             return taken
         return replace(taken, luts=taken.luts + int(LONELY * taken.ffs))
+
+
+def brams_of(family: str, depth: int, width: int) -> int:
+    """Block RAMs of a family that a memory of `depth` words of `width` bits takes."""
+    return min(math.ceil(depth / words) * math.ceil(width / bits) for words, bits in BRAM_SHAPES[family])
 
 
 def adder(width: int) -> Resources:

@@ -61,7 +61,7 @@ class Multiplier(wiring.Component):
         family = family_of(platform)
         if family is None and self.dsp:
             return self._whole(RegisteredProduct(a, b, self.latency))
-        if family is not None and self.dsp and _has_blocks(platform):
+        if family is not None and self.dsp and has_blocks(platform):
             limit, block = _BLOCKS[family]
         else:
             limit, block = NARROW, FabricProduct
@@ -118,7 +118,7 @@ def _operand(name: str, shape: ShapeLike) -> Shape:
     return shape
 
 
-def _has_blocks(platform: object) -> bool:
+def has_blocks(platform: object) -> bool:
     """Every ECP5 has multipliers; of the iCE40 only UltraPlus."""
     device = getattr(platform, "device", "")
     return not device.startswith("iCE40") or device.startswith("iCE40UP")

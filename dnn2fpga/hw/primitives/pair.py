@@ -1,0 +1,85 @@
+"""Two products of one operand in the room of one: what a multiplier block is too wide for."""
+
+from amaranth import Module, Shape, ShapeLike, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ..fixed import product_shape
+from . import ecp5, ice40
+from .fabric import FabricProduct
+from .family import family_of
+from .generic import RegisteredProduct
+from .multiplier import has_blocks
+
+_SHARED = {"ecp5": (ecp5.WIDTH, ecp5.Mult18x18), "ice40": (ice40.WIDTH, ice40.Mac16)}
+
+
+class Pair(wiring.Component):
+    """`p0 = x * w0` and `p1 = x * w1`, exact, every clock; a pure pipeline without handshake in the domain `sync`.
+
+    Parameters: `x`, `w` shapes; `w` is signed. `dsp` False keeps the products out of DSPs. Latency 4 cycles, on every
+    device.
+
+    On iCE40 UltraPlus a block has two multipliers of 8 bits, which take what fits. Else, and on ECP5, both products
+    are cut from one, `x * (w1 · 2^n + w0)`, where n is their width: the low n bits are `p0`, and the bits above are
+    `p1`, less 1 if `p0` is negative. (Xilinx WP486 does so with 8 bits in wider blocks.) Without a platform that is
+    what is simulated, if it fits a block of any family.
+    """
+
+    latency = 4
+
+    def __init__(self, x: ShapeLike, w: ShapeLike, *, dsp: bool = True) -> None:
+        self.x_shape, self.w_shape, self.dsp = Shape.cast(x), Shape.cast(w), dsp
+        if not self.w_shape.signed:
+            raise ValueError(f"w must be signed, not {w!r}")
+        product = product_shape(self.x_shape, self.w_shape)
+        super().__init__({"x": In(x), "w0": In(w), "w1": In(w), "p0": Out(product), "p1": Out(product)})
+
+    @staticmethod
+    def fits(x: Shape, w: Shape, family: str) -> bool:
+        """Whether a block of `family` ("ecp5", "ice40") holds a pair of such products."""
+        halves = family == "ice40" and max(x.width, w.width) <= ice40.HALF
+        return halves or max(x.width, _joined(x, w).width) <= _SHARED[family][0]
+
+    def elaborate(self, platform: object) -> Module:
+        """The logic."""
+        m = Module()
+        x, w = self.x_shape, self.w_shape
+        family = family_of(platform)
+        if not self.dsp or (family is not None and not has_blocks(platform)):
+            return self._apart(m, FabricProduct(x, w), FabricProduct(x, w))
+        if family == "ice40" and max(x.width, w.width) <= ice40.HALF:
+            m.submodules.halves = halves = ice40.Mac8(x, w)
+            m.d.comb += [halves.x.eq(self.x), halves.w0.eq(self.w0), halves.w1.eq(self.w1)]
+            return self._delayed(m, halves.p0, halves.p1)
+        joined = _joined(x, w)
+        if family is not None and Pair.fits(x, w, family):
+            return self._cut(m, _SHARED[family][1](x, joined))
+        if family is None and any(Pair.fits(x, w, each) for each in _SHARED):
+            return self._cut(m, RegisteredProduct(x, joined, 3))
+        return self._apart(m, *(RegisteredProduct(x, w, 3) for _ in range(2)))
+
+    def _cut(self, m: Module, product: wiring.Component) -> Module:
+        """Both products from one."""
+        n = self.p0.shape().width
+        m.submodules.product = product
+        m.d.comb += [product.a.eq(self.x), product.b.eq((self.w1 << n) + self.w0)]
+        low, high = product.p[:n].as_signed(), product.p.as_signed() >> n
+        m.d.sync += [self.p0.eq(low), self.p1.eq(high + low[-1])]
+        return m
+
+    def _apart(self, m: Module, first: wiring.Component, second: wiring.Component) -> Module:
+        """A product each."""
+        m.submodules.first, m.submodules.second = first, second
+        m.d.comb += [first.a.eq(self.x), first.b.eq(self.w0), second.a.eq(self.x), second.b.eq(self.w1)]
+        return self._delayed(m, first.p, second.p)
+
+    def _delayed(self, m: Module, p0: Value, p1: Value) -> Module:
+        """The cycle that cutting takes."""
+        m.d.sync += [self.p0.eq(p0), self.p1.eq(p1)]
+        return m
+
+
+def _joined(x: Shape, w: Shape) -> Shape:
+    """The shape of `w1 · 2^n + w0`: a bit more than both, since both may be the least."""
+    return Shape(product_shape(x, w).width + w.width + 1, True)
