@@ -18,7 +18,7 @@ from .flow.engines import Engine, Stalls, default_engine
 from .flow.simulate import Simulation, simulate
 from .hw.pipeline import Pipeline
 from .hw.plan import GENERIC_MHZ, LARGE, Plan, TooSmall, plan
-from .hw.resources import Device, Resources
+from .hw.resources import BOUNDLESS, Device, Resources
 from .kinds import FOLDINGS
 from .platforms import BOARDS, find
 from .platforms.board import Board
@@ -32,11 +32,19 @@ LINK = Resources(luts=850, ffs=450)
 """What the link to the host takes of a board beside the pipeline, the memory for two images apart."""
 
 
-def planned_for(qgraph: QGraph, board: Board, *, fps: float | None = None, latency_us: float | None = None) -> Plan:
+def planned_for(
+    qgraph: QGraph,
+    board: Board,
+    *,
+    fps: float | None = None,
+    latency_us: float | None = None,
+    most: Resources = BOUNDLESS,
+) -> Plan:
     """The plan for a board, on which the link and memory for two images are kept free."""
     images = board.device.brams(math.prod(qgraph.input_shape), qgraph.i.bits) * 2
     reserved = LINK + Resources(brams=images)
-    return plan(qgraph, FOLDINGS, board.device, board.clock_mhz, fps=fps, latency_us=latency_us, reserved=reserved)
+    goal: dict[str, Any] = {"fps": fps, "latency_us": latency_us, "most": most}
+    return plan(qgraph, FOLDINGS, board.device, board.clock_mhz, reserved=reserved, **goal)
 
 
 def boards_that_hold(qgraph: QGraph, lacking: Sequence[str]) -> str:
@@ -61,7 +69,8 @@ class Design:
 
     `board` is a name that `dnn2fpga boards` lists; `fps` the images a second and `latency_us` the microseconds an
     image that the cheapest design reaches, without either of which the design fills the board; `clock_mhz` the clock,
-    without which it is the one that suits the board. Raises `Refusal` if that cannot be done.
+    without which it is the one that suits the board. `most` is what may be taken of a chip that is to hold more than
+    this, the link to the host included. Raises `Refusal` if that cannot be done.
     """
 
     def __init__(
@@ -72,6 +81,7 @@ class Design:
         fps: float | None = None,
         latency_us: float | None = None,
         clock_mhz: float | None = None,
+        most: Resources = BOUNDLESS,
     ) -> None:
         if clock_mhz is not None and not 0 < clock_mhz <= MOST_MHZ:
             raise Refusal(f"clock must be above 0 and at most {MOST_MHZ} MHz, not {clock_mhz!r}")
@@ -79,7 +89,7 @@ class Design:
         self.board = find(board) if board is not None else None
         if self.board is not None and clock_mhz is not None:
             self.board = replace(self.board, clock_mhz=clock_mhz)
-        self.fps, self.latency_us = fps, latency_us
+        self.fps, self.latency_us, self.most = fps, latency_us, most
         self.clock_mhz = clock_mhz or (self.board.clock_mhz if self.board else GENERIC_MHZ)
 
     @cached_property
@@ -88,12 +98,12 @@ class Design:
         try:
             if self.board is None:
                 return self._plan_for_no_board()
-            return planned_for(self.qgraph, self.board, fps=self.fps, latency_us=self.latency_us)
+            return planned_for(self.qgraph, self.board, fps=self.fps, latency_us=self.latency_us, most=self.most)
         except TooSmall as small:
             raise Refusal(f"{small}; {boards_that_hold(self.qgraph, small.lacking)}") from None
 
     def _plan_for_no_board(self) -> Plan:
-        planned = partial(plan, self.qgraph, FOLDINGS, fps=self.fps, latency_us=self.latency_us)
+        planned = partial(plan, self.qgraph, FOLDINGS, fps=self.fps, latency_us=self.latency_us, most=self.most)
         try:
             return planned(clock_mhz=self.clock_mhz)
         except TooSmall:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from .dataset import Samples, read_samples
 from .design import Design
 from .errors import Refusal
 from .flow.engines import ENGINES, Engine, Stalls, default_engine
+from .hw.resources import BOUNDLESS, Resources
 from .kinds import KINDS, LOWERED, SPECS
 from .model import description as float_description
 from .model.folder import kind_of_description
@@ -28,10 +30,23 @@ def design(options: Namespace, show: Show) -> Design:
         fps=options.fps,
         latency_us=options.latency,
         clock_mhz=options.clock,
+        most=_most(options.most),
     )
     with show.steps("planning"):
         _ = asked.plan
     return asked
+
+
+def _most(text: str | None) -> Resources:
+    """`luts=20000,dsps=11` as the most that may be taken; the others are not limited."""
+    limits: dict[str, int] = {}
+    names = [f.name for f in fields(Resources)]
+    for part in text.split(",") if text else ():
+        name, _, count = part.partition("=")
+        if name not in names or not count.isdecimal():
+            raise Refusal(f"--most takes {', '.join(names)}, as luts=20000,dsps=11; not {part!r}")
+        limits[name] = int(count)
+    return replace(BOUNDLESS, **limits)
 
 
 def _integer_model(path: Path) -> QGraph:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields, replace
 from ..model.graph import INPUT
 from ..quant.graph import QGraph, QNode
 from .join import JoinFolding
-from .layer import Folding, ports_of
-from .resources import Device, Resources
+from .layer import Folding, ports_of, variants
+from .resources import BOUNDLESS, Device, Resources
 
 FILL = 0.6
 """The share of the LUTs that a design may fill: beyond it routing takes long, and the clock suffers."""
@@ -25,25 +25,18 @@ FOLDINGS = Mapping[str, Callable[[QNode], Iterable[Folding]] | None]
 
 @dataclass(frozen=True)
 class Budget:
-    """What may be taken of `device`, `reserved` kept free for what else is on the chip; at most so many LUTs, if
-    `most_luts` says so.
-    """
+    """What may be taken of `device`, `reserved` kept free for what else is on the chip; no more than `most` with it."""
 
     device: Device
     reserved: Resources
-    most_luts: int | None = None
+    most: Resources = BOUNDLESS
 
     @property
     def room(self) -> Resources:
         """What is left for the layers."""
-        total, kept = self.device.budget, self.reserved
-        luts = int(total.luts * FILL)
-        return Resources(
-            max(0, (luts if self.most_luts is None else min(luts, self.most_luts)) - kept.luts),
-            max(0, total.ffs - kept.ffs),
-            max(0, total.dsps - kept.dsps),
-            max(0, total.brams - kept.brams),
-        )
+        total = self.device.budget
+        there = replace(total, luts=int(total.luts * FILL)).least(self.most)
+        return (there - self.reserved).most(Resources())
 
     def cost(self, taken: Resources) -> float:
         """One figure to compare foldings by: the shares of each resource, added up."""
@@ -64,7 +57,8 @@ class Choice:
 
     def __init__(self, node: QNode, sources: tuple[str, ...], foldings: Iterable[Folding], budget: Budget) -> None:
         self.node, self.sources = node, sources
-        self.foldings = [(folding, folding.resources(budget.device)) for folding in foldings]
+        every = (variant for folding in foldings for variant in variants(folding, budget.device))
+        self.foldings = [(folding, folding.resources(budget.device)) for folding in every]
         self.least_cycles = min(folding.least_cycles for folding, _ in self.foldings)
 
 

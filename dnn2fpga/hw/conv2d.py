@@ -96,6 +96,12 @@ class Conv2DFolding:
         for folding in self.folding.with_fewer_dsps(excess):
             yield replace(self, folding=folding)
 
+    def with_pairs(self, device: Device) -> "Iterator[Conv2DFolding]":
+        """With two products a multiplier, where that can be."""
+        if isinstance(self.folding, DenseFolding):
+            for folding in self.folding.with_pairs(device):
+                yield replace(self, folding=folding)
+
 
 def foldings(node: QNode) -> Iterator[Conv2DFolding]:
     """Every folding of an integer layer that is worth a look."""

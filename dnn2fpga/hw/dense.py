@@ -11,7 +11,7 @@ from ..quant.graph import QNode
 from . import deal, queue
 from .deal import Deal
 from .layer import LayerComponent, divisors
-from .mac import MacArray
+from .mac import MacArray, Products
 from .queue import CreditQueue
 from .requantize import Requantize
 from .resources import Device, Resources, adder, register
@@ -27,7 +27,7 @@ class DenseFolding(Steps):
 
     Of several blocks `parallel` are worked on at once, each of `inputs` values a word in, the first block's first;
     their `outputs` then are all that they have. Of the multipliers, if it takes such, `soft` of the array's are made
-    of LUTs, and so are the requantizer's unless `rescale_dsp`.
+    of LUTs, and so are the requantizer's unless `rescale_dsp`. `pairs` are products of which two share a multiplier.
     """
 
     sums: Sums
@@ -36,6 +36,7 @@ class DenseFolding(Steps):
     soft: int = 0
     rescale_dsp: bool = True
     parallel: int = 1
+    pairs: Products | None = None
 
     def __post_init__(self) -> None:
         self.check_outputs()
@@ -44,9 +45,14 @@ class DenseFolding(Steps):
             raise ValueError(f"inputs must be from 1 to {k}, not {self.inputs!r}")
 
     @property
+    def products(self) -> Products:
+        """How inputs and weights come to sums."""
+        return self.pairs or self.sums.products
+
+    @property
     def sum_latency(self) -> int:
         """Cycles from the step that completes a sum to the sum."""
-        return self.weight_latency + self.sums.products.sum_latency(self.inputs) + (self.words > 1)
+        return self.weight_latency + self.products.sum_latency(self.inputs) + (self.words > 1)
 
     @property
     def weight_latency(self) -> int:
@@ -71,12 +77,12 @@ class DenseFolding(Steps):
     @property
     def multipliers(self) -> int:
         """Multipliers in the array: none where a term takes none."""
-        return self.outputs * self.inputs * self.sums.products.multipliers
+        return self.products.units(self.outputs, self.inputs) * self.products.multipliers
 
     @property
     def weight_bits(self) -> int:
         """Bits of weights a step."""
-        return self.outputs * self.inputs * self.sums.products.weight.width
+        return self.outputs * self.inputs * self.products.weight.width
 
     @property
     def memory_bits(self) -> int:
@@ -110,12 +116,12 @@ class DenseFolding(Steps):
         taken += register(self.weight_latency * self.i_lanes * sums.i.width)
         lanes_ = {"outputs": self.outputs, "inputs": self.inputs, "soft": self.soft}
         if self.rows == 1:
-            taken += sums.products.constant_resources(device, **lanes_, blocks=self.parallel)
+            taken += self.products.constant_resources(device, **lanes_, blocks=self.parallel)
         else:
-            taken += sums.products.resources(device, **lanes_)
+            taken += self.products.resources(device, **lanes_)
         if self.words > 1:
-            held = register(sums.products.total.width * (self.groups - 1))
-            taken += (adder(sums.products.total.width) + held) * self.outputs
+            held = register(self.products.total.width * (self.groups - 1))
+            taken += (adder(self.products.total.width) + held) * self.outputs
         taken += sums.rescale.resources(self.outputs, device, dsp=self.rescale_dsp)
         return taken + queue.resources(self.depth, self.outputs * sums.o.width, device)
 
@@ -145,6 +151,11 @@ class DenseFolding(Steps):
             yield replace(self, rescale_dsp=False)
         if self.soft < self.multipliers:
             yield replace(self, soft=min(self.soft + excess, self.multipliers))
+
+    def with_pairs(self, device: Device) -> "Iterator[DenseFolding]":
+        """With two products a multiplier, where one of `device` holds two, and two lanes have inputs in common."""
+        if self.outputs // self.parallel % 2 == 0 and (pairs := self.sums.pairs(device)):
+            yield replace(self, pairs=pairs)
 
 
 def foldings(node: QNode) -> Iterator[DenseFolding | UnrolledFolding]:
@@ -181,9 +192,9 @@ class Dense(LayerComponent[DenseFolding]):
         folding, sums = self.folding, self.folding.sums
         outputs = folding.outputs
 
-        m.submodules.weights = weights = Deal(self._weight_rows(), sums.products.weight)
+        m.submodules.weights = weights = Deal(self._weight_rows(), folding.products.weight)
         m.submodules.array = array = MacArray(
-            sums.products, outputs=outputs, inputs=folding.inputs, soft=folding.soft, blocks=folding.parallel
+            folding.products, outputs=outputs, inputs=folding.inputs, soft=folding.soft, blocks=folding.parallel
         )
         m.submodules.requantize = requantize = Requantize(sums.rescale, outputs, dsp=folding.rescale_dsp)
         m.submodules.queue = results = CreditQueue(sums.o, outputs, folding.depth)
@@ -251,6 +262,6 @@ class Dense(LayerComponent[DenseFolding]):
             return [[0] * (folding.outputs * folding.inputs)]
         k, channels = folding.sums.kernel.shape
         kernel = np.zeros((folding.words * folding.inputs, channels), np.int64)
-        kernel[:k] = folding.sums.products.stored
+        kernel[:k] = folding.products.stored
         grid = kernel.reshape(folding.words, folding.inputs, folding.rounds, folding.groups, folding.outputs)
         return grid.transpose(2, 0, 3, 4, 1).reshape(folding.rows, -1).tolist()

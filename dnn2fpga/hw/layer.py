@@ -37,7 +37,8 @@ class Folding(Protocol):
     """A layer with its folding chosen: pure data, cheap to make by the hundred; `build` makes the hardware.
 
     `i` and `o` are the shapes of its values, `i_lanes` and `o_lanes` how many a word holds. A layer that reads several
-    others has `ports` beside them, an input stream `i0`, `i1`, … each.
+    others has `ports` beside them, an input stream `i0`, `i1`, … each; one of whose products two may share a multiplier
+    has `with_pairs(device)`, which gives it so.
     """
 
     @property
@@ -79,6 +80,12 @@ class Folding(Protocol):
 
     def with_fewer_dsps(self, excess: int) -> Iterator[Folding]:
         """The same folding with some multipliers made of LUTs: no more of one sort than make up for `excess`."""
+
+
+def variants(folding: Folding, device: Device) -> Iterator[Folding]:
+    """A folding as it is, and as `with_pairs` has it, if it has such: with fewer of `device`'s multipliers."""
+    yield folding
+    yield from getattr(folding, "with_pairs", lambda device: ())(device)
 
 
 def ports_of(folding: Folding) -> tuple[Port, ...]:

@@ -1,7 +1,7 @@
 """The MAC array: terms of inputs and weights, and the trees that add them up; a pure pipeline, one step a clock."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from amaranth import Cat, Module, Shape, Signal, Value, unsigned
@@ -48,10 +48,12 @@ class Products(ABC):
     `correction` `(channels,)`, constant, which whoever takes the sums adds to them. Properties: `x`, shape of an
     input; `weight`, shape of a weight as it is stored; `stored` `(k, channels)`, the kernel as it is stored, in which
     an appended 0 adds nothing where the input is 0; `term`, shape of a term; `total`, a shape that holds every sum
-    of terms; `multipliers`, how many there are in a term; `latency`, cycles from an input to its term.
+    of terms; `multipliers`, how many there are in a term; `latency`, cycles from an input to its term; `together`,
+    how many terms of one input are made at once, 2 if two share a multiplier.
     """
 
     multipliers = 0
+    together = 1
     latency = 1
     correction: np.ndarray | int = 0
     x: Shape
@@ -61,12 +63,16 @@ class Products(ABC):
     total: Shape
 
     @abstractmethod
-    def build_term(self, m: Module, name: str, x: Value, w: Value, *, dsp: bool) -> Value:
-        """The logic of one term, registers and all, added to `m`."""
+    def build_terms(self, m: Module, name: str, x: Value, weights: Sequence[Value], *, dsp: bool) -> list[Value]:
+        """The logic of the terms of one input and `together` weights, registers and all, added to `m`."""
 
     @abstractmethod
     def term_resources(self, device: Device, *, dsp: bool) -> Resources:
-        """What the logic of one term takes."""
+        """What the logic of `together` terms takes."""
+
+    def units(self, outputs: int, inputs: int) -> int:
+        """What makes terms, `together` each, in an array."""
+        return outputs * inputs // self.together
 
     def build_tree(self, inputs: int) -> "AdderTree | Popcount":
         """The component that adds up the terms of `inputs` values."""
@@ -77,9 +83,9 @@ class Products(ABC):
         return self.latency + (popcount.latency_of(inputs) if self.term == unsigned(1) else levels(inputs))
 
     def resources(self, device: Device, *, outputs: int, inputs: int, soft: int) -> Resources:
-        """What an array takes; `soft` of its multipliers are made of LUTs."""
+        """What an array takes; `soft` of its units are made of LUTs."""
         taken = self.term_resources(device, dsp=False) * soft
-        taken += self.term_resources(device, dsp=True) * (outputs * inputs - soft)
+        taken += self.term_resources(device, dsp=True) * (self.units(outputs, inputs) - soft)
         if self.term == unsigned(1):
             return taken + popcount.resources(inputs) * outputs
         return taken + tree_resources(self.term.width, inputs, self.total.width) * outputs
@@ -97,12 +103,15 @@ class MacArray(wiring.Component):
 
     There are `blocks` of `inputs` values in `x`, and as many output lanes for each, the first block's first. `w` holds
     the stored weights of output lane 0 first. `sums` follows `x` and `w` by `latency` cycles. `soft` of the
-    multipliers, if there are such, are made of LUTs; the others are hard where the chip has such.
+    units, if they have multipliers, are made of LUTs; the others are hard where the chip has such. Terms made together
+    are those of neighboring output lanes.
     """
 
     def __init__(self, products: Products, *, outputs: int, inputs: int, soft: int = 0, blocks: int = 1) -> None:
         if blocks < 1 or outputs % blocks:
             raise ValueError(f"blocks must divide {outputs} outputs, not be {blocks!r}")
+        if outputs // blocks % products.together:
+            raise ValueError(f"{outputs // blocks} outputs of an input cannot be made {products.together} at a time")
         self.products, self.outputs, self.inputs, self.soft, self.blocks = products, outputs, inputs, soft, blocks
         self.latency = products.sum_latency(inputs)
         super().__init__(
@@ -116,15 +125,19 @@ class MacArray(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """The logic."""
         m = Module()
-        for output in range(self.outputs):
+        together = self.products.together
+        for unit in range(self.outputs // together):
+            lanes = range(unit * together, (unit + 1) * together)
+            first = lanes[0] // (self.outputs // self.blocks) * self.inputs
             terms = []
-            first = output // (self.outputs // self.blocks) * self.inputs
             for at in range(self.inputs):
-                index, x = output * self.inputs + at, self.x[first + at]
-                terms.append(self.products.build_term(m, f"term{index}", x, self.w[index], dsp=index >= self.soft))
-            m.submodules[f"tree{output}"] = tree = self.products.build_tree(self.inputs)
-            # All at once: a wide wire driven piece by piece wakes all its readers as often, in Icarus Verilog.
-            m.d.comb += [tree.x.as_value().eq(Cat(*terms)), self.sums[output].eq(tree.sum)]
+                index, weights = unit * self.inputs + at, [self.w[lane * self.inputs + at] for lane in lanes]
+                x, dsp = self.x[first + at], index >= self.soft
+                terms.append(self.products.build_terms(m, f"term{index}", x, weights, dsp=dsp))
+            for lane, own in zip(lanes, zip(*terms, strict=True), strict=True):
+                m.submodules[f"tree{lane}"] = tree = self.products.build_tree(self.inputs)
+                # All at once: a wide wire driven piece by piece wakes all its readers as often, in Icarus Verilog.
+                m.d.comb += [tree.x.as_value().eq(Cat(*own)), self.sums[lane].eq(tree.sum)]
         return m
 
 

@@ -26,7 +26,7 @@ from .choose import (
 )  # fmt: skip
 from .join import JoinFolding
 from .layer import Port
-from .resources import Device, Resources
+from .resources import BOUNDLESS, Device, Resources
 from .schedule import timed, timed_alone, with_queues, words_in, words_out
 
 GENERIC = Device("generic", "ecp5", Resources(luts=10_000, ffs=10_000, dsps=32, brams=64))
@@ -154,17 +154,19 @@ def plan(
     fps: float | None = None,
     latency_us: float | None = None,
     reserved: Resources = Resources(),  # noqa: B008 (frozen)
+    most: Resources = BOUNDLESS,
 ) -> Plan:
     """Choose each layer's lanes: the fastest that fit `device`, or the cheapest that reach a goal.
 
     Goals are `fps`, images a second at least, and `latency_us`, microseconds at most from the first word of an image
-    to its last result. `reserved` is kept free for what else is on the chip. Raises `TooSmall` if even the smallest
+    to its last result. `reserved` is kept free for what else is on the chip, and `most` is all that may be taken, with
+    that. Raises `TooSmall` if even the smallest
     design does not fit, and `Refusal`, which says what would, if none that fits reaches the goal.
     """
     for name, value in (("fps", fps), ("latency", latency_us)):
         if value is not None and not value > 0:
             raise Refusal(f"{name} must be above 0, not {value!r}")
-    budget = Budget(device, reserved)
+    budget = Budget(device, reserved, most)
     choices = choices_of(qgraph, foldings, budget)
     if not choices:
         raise Refusal(f"model '{qgraph.name}' has no layer that needs hardware")
@@ -172,9 +174,9 @@ def plan(
         goal = Goal(clock_mhz, fps or 0.0, latency_us or math.inf)
         return _meet(qgraph.name, choices, budget, clock_mhz, goal)
     slowest = choose(choices, cycle_targets(choices)[-1], budget)
-    most_luts = max(MOST_LUTS, int(slowest[1].luts * LEEWAY))
-    most = _fastest(qgraph.name, choices, replace(budget, most_luts=most_luts), clock_mhz)
-    return most or smallest(qgraph.name, choices, budget, clock_mhz)
+    luts = min(most.luts, max(MOST_LUTS, int(slowest[1].luts * LEEWAY)))
+    found = _fastest(qgraph.name, choices, replace(budget, most=replace(most, luts=luts)), clock_mhz)
+    return found or smallest(qgraph.name, choices, budget, clock_mhz)
 
 
 @dataclass(frozen=True)

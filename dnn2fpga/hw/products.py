@@ -4,6 +4,8 @@ With few values on either side no multiplier is needed: a weight that is -1, 0 o
 Courbariaux et al., 2015; ternary weight networks, Li et al., 2016), and so does an input that is one bit.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from amaranth import Module, Shape, Signal, Value, signed, unsigned
 
@@ -12,7 +14,8 @@ from . import popcount
 from .fixed import maximum, minimum, product_shape, shape_for
 from .mac import Products, level_resources, multiplier_resources
 from .primitives.multiplier import Multiplier
-from .resources import Device, Resources, register
+from .primitives.pair import Pair
+from .resources import Device, Resources, adder, register
 
 SIGN = signed(1)
 """Inputs of this shape are -1 or 0: minus a bit. Their sums are those of the bit with the kernel negated."""
@@ -27,6 +30,12 @@ def products_of(kernel: np.ndarray, x: Shape, weight: Shape) -> Products:
     return Multiplied(kernel, x, weight)
 
 
+def fit_in_pairs(products: Products, device: Device) -> bool:
+    """Whether `products` need multipliers, and one of `device` holds two of them."""
+    fits = Pair.fits(products.x, products.weight, device.family)
+    return bool(products.multipliers and device.budget.dsps and fits)
+
+
 class Multiplied(Products):
     """Terms that are the products themselves."""
 
@@ -39,15 +48,38 @@ class Multiplied(Products):
         low, high = sum_range(kernel, minimum(x), maximum(x))
         self.total = shape_for(min(low, -1), high)
 
-    def build_term(self, m: Module, name: str, x: Value, w: Value, *, dsp: bool) -> Value:
+    def build_terms(self, m: Module, name: str, x: Value, weights: Sequence[Value], *, dsp: bool) -> list[Value]:
         """A multiplier."""
         m.submodules[name] = multiplier = Multiplier(self.x, self.weight, dsp=dsp)
-        m.d.comb += [multiplier.a.eq(x), multiplier.b.eq(w)]
-        return multiplier.p
+        m.d.comb += [multiplier.a.eq(x), multiplier.b.eq(weights[0])]
+        return [multiplier.p]
 
     def term_resources(self, device: Device, *, dsp: bool) -> Resources:
         """A multiplier."""
         return multiplier_resources(self.x, self.weight, device, dsp=dsp)
+
+
+class Paired(Multiplied):
+    """Products as well, two of an input from one multiplier, and a cycle later."""
+
+    together = 2
+
+    def __init__(self, kernel: np.ndarray, x: Shape, weight: Shape) -> None:
+        super().__init__(kernel, x, weight)
+        self.latency = Pair.latency
+
+    def build_terms(self, m: Module, name: str, x: Value, weights: Sequence[Value], *, dsp: bool) -> list[Value]:
+        """A pair."""
+        m.submodules[name] = pair = Pair(self.x, self.weight, dsp=dsp)
+        m.d.comb += [pair.x.eq(x), pair.w0.eq(weights[0]), pair.w1.eq(weights[1])]
+        return [pair.p0, pair.p1]
+
+    def term_resources(self, device: Device, *, dsp: bool) -> Resources:
+        """One block and what cuts its product in two; or two multipliers."""
+        width = self.term.width
+        if not (dsp and device.budget.dsps and Pair.fits(self.x, self.weight, device.family)):
+            return (multiplier_resources(self.x, self.weight, device, dsp=False) + register(width)) * 2
+        return Resources(dsps=1) + adder(width) + register(width)
 
 
 class Selected(Products):
@@ -73,12 +105,12 @@ class Selected(Products):
         most = max(1, int(np.count_nonzero(kernel, axis=0).max()))
         self.total = shape_for(most * least, most * greatest)
 
-    def build_term(self, m: Module, name: str, x: Value, w: Value, *, dsp: bool) -> Value:
+    def build_terms(self, m: Module, name: str, x: Value, weights: Sequence[Value], *, dsp: bool) -> list[Value]:
         """A LUT and a register a bit."""
-        term = Signal(self.term, name=name, reset_less=True)
+        (w,), term = weights, Signal(self.term, name=name, reset_less=True)
         bits = x.as_unsigned() ^ w[-1].replicate(len(x))
         m.d.sync += term.eq(bits & w[0].replicate(len(x)) if self.ternary else bits)
-        return term
+        return [term]
 
     def term_resources(self, device: Device, *, dsp: bool) -> Resources:
         """A LUT and a register a bit."""
@@ -105,11 +137,11 @@ class Gated(Products):
         low, high = sum_range(self.stored, 0, 1)
         self.total = shape_for(min(low, -1), high)
 
-    def build_term(self, m: Module, name: str, x: Value, w: Value, *, dsp: bool) -> Value:
+    def build_terms(self, m: Module, name: str, x: Value, weights: Sequence[Value], *, dsp: bool) -> list[Value]:
         """A LUT and a register a bit."""
-        term = Signal(self.term, name=name, reset_less=True)
+        (w,), term = weights, Signal(self.term, name=name, reset_less=True)
         m.d.sync += term.eq(w & x.as_unsigned().replicate(len(w)))
-        return term
+        return [term]
 
     def term_resources(self, device: Device, *, dsp: bool) -> Resources:
         """A LUT and a register a bit."""

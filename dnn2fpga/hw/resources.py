@@ -32,11 +32,19 @@ class Resources:
         """Of each resource the greater amount."""
         return Resources(*(max(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)))
 
+    def least(self, other: Resources) -> Resources:
+        """Of each resource the lesser amount."""
+        return Resources(*(min(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)))
+
     def __sub__(self, other: Resources) -> Resources:
         return Resources(*(getattr(self, f.name) - getattr(other, f.name) for f in fields(self)))
 
     def __mul__(self, count: int) -> Resources:
         return Resources(*(getattr(self, f.name) * count for f in fields(self)))
+
+
+BOUNDLESS = Resources(*[1 << 62] * len(fields(Resources)))
+"""More than any chip has."""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from ..quant.graph import QNode
 from .bent import constants_of
 from .fixed import shape_of
 from .mac import Products
-from .products import products_of
+from .products import Paired, fit_in_pairs, products_of
 from .requantize import Bent, Rescale
+from .resources import Device
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +52,14 @@ class Sums:
     def products(self) -> Products:
         """How inputs and weights come to sums."""
         return products_of(self.kernel, self.i, self.weight)
+
+    def pairs(self, device: Device) -> Products | None:
+        """The same, two in a multiplier of `device`; None where none holds two."""
+        return self._pairs if fit_in_pairs(self.products, device) else None
+
+    @cached_property
+    def _pairs(self) -> Products:
+        return Paired(self.kernel, self.i, self.weight)
 
     @cached_property
     def rescale(self) -> Rescale:
