@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from ..model.graph import INPUT
 from ..quant.graph import QGraph, QNode
 from .join import JoinFolding
-from .layer import Folding, ports_of, variants
+from .layer import Folding, lower_bound, ports_of, variants
 from .resources import BOUNDLESS, Device, Resources
 
 FILL = 0.6
@@ -18,6 +18,9 @@ MOST_LUTS = 20_000
 """A design that is to be as fast as it can takes no more than these of its own accord, however large the chip: nextpnr
 placed and routed 6,700 in four minutes, but 45,000 not in sixteen."""
 
+
+SOFT = Resources(luts=80, ffs=64)
+"""What a multiplier of 8 by 8 bits takes where it is made of LUTs."""
 
 FOLDINGS = Mapping[str, Callable[[QNode], Iterable[Folding]] | None]
 """For each layer kind, what lists its foldings; None for a kind that only renames the axes."""
@@ -39,9 +42,17 @@ class Budget:
         return (there - self.reserved).most(Resources())
 
     def cost(self, taken: Resources) -> float:
-        """One figure to compare foldings by: the shares of each resource, added up."""
+        """One figure to compare foldings by: the shares of each resource, added up.
+
+        A hard multiplier costs no more than one of LUTs, which can take its place where the hard ones are too few.
+        """
         room = self.room
-        return sum(getattr(taken, f.name) / max(1, getattr(room, f.name)) for f in fields(Resources))
+
+        def share(part: Resources) -> float:
+            return sum(getattr(part, f.name) / max(1, getattr(room, f.name)) for f in fields(Resources))
+
+        one = min(share(Resources(dsps=1)), share(SOFT))
+        return share(replace(taken, dsps=0)) + one * taken.dsps
 
     def excess(self, taken: Resources) -> list[str]:
         """The name of each resource of which more is taken than there is: none, if it fits."""
@@ -53,13 +64,49 @@ class Budget:
 
 
 class Choice:
-    """One layer and its foldings, with what each takes, worked out once. `sources` are the layers that it reads."""
+    """One layer and its foldings, with what each takes, worked out once. `sources` are the layers that it reads.
+
+    What some take is a lower bound, until `work_out` is called: the adders of an unrolled layer take seconds to find,
+    and most layers are much cheaper folded.
+    """
 
     def __init__(self, node: QNode, sources: tuple[str, ...], foldings: Iterable[Folding], budget: Budget) -> None:
-        self.node, self.sources = node, sources
+        self.node, self.sources, self.device = node, sources, budget.device
         every = (variant for folding in foldings for variant in variants(folding, budget.device))
-        self.foldings = [(folding, folding.resources(budget.device)) for folding in every]
+        self.foldings: list[tuple[Folding, Resources]] = []
+        self._rough: set[int] = set()
+        for at, folding in enumerate(every):
+            bound = lower_bound(folding, budget.device)
+            self.foldings.append((folding, bound or folding.resources(budget.device)))
+            if bound:
+                self._rough.add(at)
         self.least_cycles = min(folding.least_cycles for folding, _ in self.foldings)
+
+    def work_out(self, at: int) -> bool:
+        """Make sure what folding number `at` takes; whether that was not known before."""
+        if at not in self._rough:
+            return False
+        self._rough.remove(at)
+        folding, _ = self.foldings[at]
+        self.foldings[at] = folding, folding.resources(self.device)
+        return True
+
+    def cheapest(self, cycles: int, lanes: Mapping[str, int], budget: Budget) -> Placed:
+        """The cheapest folding of at most `cycles`, or if none is so fast of the fastest; `lanes` come in a word."""
+        found: list[tuple[float, int, tuple[JoinFolding, ...]]] = []
+        for at, (folding, taken) in enumerate(self.foldings):
+            if folding.least_cycles > max(cycles, self.least_cycles):
+                continue
+            joins = tuple(
+                JoinFolding(port.shape, lanes.get(source, port.lanes), port.lanes)
+                for source, port in zip(self.sources, ports_of(folding), strict=True)
+            )
+            cost = budget.cost(sum((join.resources(budget.device) for join in joins), taken))
+            found.append((cost, at, joins))
+        _, at, joins = min(found, key=lambda each: each[:2])
+        if self.work_out(at):
+            return self.cheapest(cycles, lanes, budget)
+        return Placed(self.node, self.sources, joins, self.foldings[at][0])
 
 
 @dataclass(frozen=True)
@@ -102,18 +149,7 @@ def choose(choices: Sequence[Choice], cycles: int, budget: Budget) -> tuple[Chos
     chosen: Chosen = []
     lanes: dict[str, int] = {}  # values a word of each tensor; the model's input as its first reader wants
     for choice in choices:
-        best, best_cost = None, float("inf")
-        for folding, taken in choice.foldings:
-            if folding.least_cycles > max(cycles, choice.least_cycles):
-                continue
-            joins = tuple(
-                JoinFolding(port.shape, lanes.get(source, port.lanes), port.lanes)
-                for source, port in zip(choice.sources, ports_of(folding), strict=True)
-            )
-            cost = budget.cost(sum((join.resources(budget.device) for join in joins), taken))
-            if cost < best_cost:
-                best, best_cost = Placed(choice.node, choice.sources, joins, folding), cost
-        assert best is not None
+        best = choice.cheapest(cycles, lanes, budget)
         chosen.append(best)
         lanes[best.node.name] = best.folding.o_lanes
         lanes.setdefault(INPUT, best.joins[0].i_lanes)

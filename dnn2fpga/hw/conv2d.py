@@ -12,7 +12,7 @@ from ..quant.ops.window import Placement
 from . import dense, float_dense, window
 from .dense import DenseFolding
 from .float_dense import FloatDenseFolding, FloatSums
-from .layer import LayerComponent
+from .layer import LayerComponent, lower_bound
 from .resources import Device, Resources, register
 from .stream import MasterSlave, Narrow, connect
 from .sums import Sums
@@ -78,6 +78,10 @@ class Conv2DFolding:
             held += MasterSlave.resources(folding.i_lanes * self.i.width)
         taken = window.resources(self.placement, self.i.width, device, folding.rounds)
         return taken + held + folding.resources(device)
+
+    def at_least(self, device: Device) -> Resources | None:
+        """Less than it takes, where that takes long to work out."""
+        return lower_bound(self.folding, device)
 
     def timing(self) -> Iterator[Process | Buffer]:
         """Its timed twin."""

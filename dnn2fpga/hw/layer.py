@@ -38,7 +38,8 @@ class Folding(Protocol):
 
     `i` and `o` are the shapes of its values, `i_lanes` and `o_lanes` how many a word holds. A layer that reads several
     others has `ports` beside them, an input stream `i0`, `i1`, … each; one of whose products two may share a multiplier
-    has `with_pairs(device)`, which gives it so.
+    has `with_pairs(device)`, which gives it so. One whose `resources` take seconds to work out has `at_least(device)`,
+    a lower bound.
     """
 
     @property
@@ -86,6 +87,11 @@ def variants(folding: Folding, device: Device) -> Iterator[Folding]:
     """A folding as it is, and as `with_pairs` has it, if it has such: with fewer of `device`'s multipliers."""
     yield folding
     yield from getattr(folding, "with_pairs", lambda device: ())(device)
+
+
+def lower_bound(folding: Folding, device: Device) -> Resources | None:
+    """Less than it takes of a chip, where `resources` takes long and the folding knows as much; else None."""
+    return getattr(folding, "at_least", lambda device: None)(device)
 
 
 def ports_of(folding: Folding) -> tuple[Port, ...]:

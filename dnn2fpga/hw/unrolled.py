@@ -17,12 +17,16 @@ from .fixed import maximum, minimum, shape_for
 from .layer import LayerComponent
 from .queue import CreditQueue
 from .requantize import Requantize, Rescale
-from .resources import Device, Resources, register
+from .resources import Device, Resources, adder, register
 from .sums import Sums
 from .timing import Buffer, Process, one_a_clock
 
 MOST_DIGITS = 12_000
 """A kernel with more signed digits than these is not unrolled: its adders would fill any chip that we know."""
+
+
+LEAST_ADDERS = 0.3
+"""Adders for each signed digit of a kernel, at least: the seed network's second convolution has 0.41."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +107,11 @@ class UnrolledFolding:
     def depth(self) -> int:
         """Room in the queue."""
         return queue.depth_for(self.latency, 1, 1)
+
+    def at_least(self, device: Device) -> Resources:
+        """Less than it takes: what no sharing gets below."""
+        adders = int(LEAST_ADDERS * count_digits(self.sums.kernel))
+        return adder(self.i.width) * adders
 
     def resources(self, device: Device) -> Resources:
         """What it takes of a chip, estimated."""
