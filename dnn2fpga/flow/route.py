@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import resource
-import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from ..errors import Shortfall
 from . import toolchain
 from .board import Board
 from .family import Family
+from .programs import Ended, Programs
 
 SEEDS = 8
 """How many seeds are tried at most."""
@@ -60,7 +60,7 @@ def route(family: Family, board: Board, out: Path, clock_mhz: float, progress: C
         if found[0].fmax_mhz < clock_mhz:
             found += search.run(range(2, SEEDS + 1), at_once=_at_once())
     finally:
-        search.stop_above(0)  # an interrupt too must not leave them running
+        search.end()  # an interrupt too must not leave them running
     met = [routed for routed in found if routed.fmax_mhz >= clock_mhz]
     best = met[0] if met else max(found, key=lambda routed: routed.fmax_mhz)
     search.routed(best.seed).replace(out / f"top.{family.routed}")
@@ -78,71 +78,57 @@ def _at_once() -> int:
 
 
 class _Search:
-    """Runs of nextpnr, of which those may be stopped that cannot be the best any more."""
+    """Runs of nextpnr, of which those are ended that cannot be kept any more."""
 
     def __init__(
         self, family: Family, board: Board, out: Path, clock_mhz: float, progress: Callable[[str], None]
     ) -> None:
         self._family, self._board, self._out, self._clock_mhz = family, board, out, clock_mhz
         self._progress = progress
+        self._programs = Programs()
         self._lock = threading.Lock()
-        self._last = SEEDS  # higher seeds are of no use
-        self._running: dict[int, subprocess.Popen[str]] = {}
         self._steps: dict[int, str] = {}
 
     def run(self, seeds: Sequence[int], *, at_once: int) -> list[Routed]:
-        """What the seeds give, in their order, but for those that are stopped."""
+        """What the seeds give, in their order, but for those of no use any more."""
         parallel = joblib.Parallel(n_jobs=at_once, backend="threading", batch_size=1)
         return [routed for routed in parallel(joblib.delayed(self._run)(seed) for seed in seeds) if routed]
 
-    def stop_above(self, seed: int) -> None:
-        """Let no run go on, nor begin, with a higher seed."""
-        with self._lock:
-            self._last = min(self._last, seed)
-            for other, process in self._running.items():
-                if other > self._last:
-                    process.kill()
+    def end(self) -> None:
+        """End all."""
+        self._programs.end_above(0)
 
     def routed(self, seed: int) -> Path:
         """The file with the routed design."""
         return self._out / f"routed_{seed}.{self._family.routed}"
 
     def _run(self, seed: int) -> Routed | None:
-        """None for a seed of no use any more."""
+        try:
+            return self._route(seed)
+        except Ended:
+            return None
+
+    def _route(self, seed: int) -> Routed:
         log_path, report_path = self._out / f"nextpnr_{seed}.log", self._out / f"routed_{seed}.json"
-        with self._lock:
-            if seed > self._last:
-                return None
-            self._steps[seed] = "begins"
-            process = self._running[seed] = subprocess.Popen(
-                self._command(seed, report_path),
-                cwd=self._out,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                encoding="utf-8",
-                errors="replace",
-            )
-        with process, log_path.open("w", encoding="utf-8", buffering=1) as log:
-            assert process.stdout is not None
-            try:
+        try:
+            with (
+                self._programs.run(seed, self._command(seed, report_path), self._out) as process,
+                log_path.open("w", encoding="utf-8", buffering=1) as log,
+            ):
+                assert process.stdout is not None
                 for line in process.stdout:
                     log.write(line)
                     self._refuse_over_full(line)
                     self._tell(seed, line)
-            except BaseException:
-                process.kill()  # or else it would be waited for
-                raise
-        with self._lock:
-            del self._running[seed], self._steps[seed]
-            if seed > self._last:
-                return None
+        finally:
+            with self._lock:
+                self._steps.pop(seed, None)
         if process.returncode != 0:
             raise toolchain.failure(self._family.nextpnr, process.returncode, log_path.read_text(encoding="utf-8"))
         report = json.loads(report_path.read_text())
         fmax_mhz = min(clock["achieved"] for clock in report["fmax"].values())
         if fmax_mhz >= self._clock_mhz:
-            self.stop_above(seed)
+            self._programs.end_above(seed)
         return Routed(seed, fmax_mhz, report)
 
     def _command(self, seed: int, report: Path) -> list[str]:
