@@ -34,7 +34,7 @@ SIMULATED = {
 PLANNED = {"layers", "cycles_per_image", "latency_cycles", "luts", "ffs", "dsps", "brams"}
 QUANTIZED = {"float_accuracy", "int_accuracy", "stage", "bytes_float", "bytes_int", "layers"}
 BUILT = {
-    "bitstream", "fmax_mhz", "luts", "ffs", "dsps", "brams", "cycles_per_image", "latency_cycles",
+    "bitstream", "fmax_mhz", "seed", "luts", "ffs", "dsps", "brams", "cycles_per_image", "latency_cycles",
     "images_per_second", "latency_us",
 }  # fmt: skip
 IMAGES = 10
@@ -138,7 +138,7 @@ def quick_build(monkeypatch):
             "loader": ["-b", "ulx3s"],
         }
         (out / "build.json").write_text(json.dumps(record))
-        return BuildResult(out / "design.bit", 80.0, 91.5, luts=100, ffs=200, dsps=3, brams=4)
+        return BuildResult(out / "design.bit", 80.0, 91.5, 1, luts=100, ffs=200, dsps=3, brams=4)
 
     monkeypatch.setattr("dnn2fpga.design.build", build)
 

@@ -72,7 +72,7 @@ def test_build_gives_figures_and_keeps_the_model(qgraph, design, tmp_path, monke
     def quick(pipeline, board, out, *, values_in, values_out, manifest, progress):
         assert (values_in, values_out) == (36, 4)
         out.mkdir()
-        return BuildResult(out / "design.bit", 80.0, 90.0, 1, 2, 3, 4)
+        return BuildResult(out / "design.bit", 80.0, 90.0, 1, 1, 2, 3, 4)
 
     monkeypatch.setattr("dnn2fpga.design.build", quick)
     out = tmp_path / "build"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
-import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,77 +20,26 @@ from ..hw.resources import Resources
 from . import toolchain
 from .board import Board
 from .critical import longest_path
+from .family import FAMILIES, Family
 from .link import Tensor
+from .route import SEEDS, route
 from .top import Top
 
 RECORD = "build.json"
-SEED = 1  # a build must give the same bits again
-
-
-@dataclass(frozen=True)
-class _Family:
-    """How a device family's tools are called, and what they call its parts."""
-
-    synth: str
-    nextpnr: str
-    constraints: str  # ending, and nextpnr's option for it
-    routed: str  # ending of what nextpnr gives
-    routed_option: str
-    packer: tuple[str, ...]  # and its options; the names of its input and output follow
-    bitstream: str  # ending
-    synthesized: Callable[[Mapping[str, int]], Resources]  # from Yosys's cells
-    placed: Mapping[str, str]  # from nextpnr's names to ours
-
-
-def _ecp5_cells(cells: Mapping[str, int]) -> Resources:
-    # A carry cell is two LUTs; a distributed RAM four, and two more to write it.
-    luts = cells.get("LUT4", 0) + 2 * cells.get("CCU2C", 0) + 6 * cells.get("TRELLIS_DPR16X4", 0)
-    return Resources(luts, cells.get("TRELLIS_FF", 0), cells.get("MULT18X18D", 0), cells.get("DP16KD", 0))
-
-
-def _ice40_cells(cells: Mapping[str, int]) -> Resources:
-    ffs = sum(count for name, count in cells.items() if name.startswith("SB_DFF"))
-    return Resources(cells.get("SB_LUT4", 0), ffs, cells.get("SB_MAC16", 0), cells.get("SB_RAM40_4K", 0))
-
-
-# DSP blocks are instantiated by `hw.primitives` where the plan wants them; Yosys must not infer more.
-# Wide multiplexers (`PFUMX`, `L6MUX21`) cost up to a quarter more LUTs, at about the same clock.
-_FAMILIES = {
-    "ecp5": _Family(
-        synth="synth_ecp5 -nodsp -nowidelut",
-        nextpnr="nextpnr-ecp5",
-        constraints="lpf",
-        routed="config",
-        routed_option="--textcfg",
-        packer=("ecppack", "--compress"),
-        bitstream="bit",
-        synthesized=_ecp5_cells,
-        placed={"TRELLIS_COMB": "luts", "TRELLIS_FF": "ffs", "MULT18X18D": "dsps", "DP16KD": "brams"},
-    ),
-    "ice40": _Family(
-        synth="synth_ice40 -abc9 -device {ice40_device}",
-        nextpnr="nextpnr-ice40",
-        constraints="pcf",
-        routed="asc",
-        routed_option="--asc",
-        packer=("icepack",),
-        bitstream="bin",
-        synthesized=_ice40_cells,
-        placed={"ICESTORM_LC": "luts", "ICESTORM_DSP": "dsps", "ICESTORM_RAM": "brams"},
-    ),
-}
 
 
 @dataclass(frozen=True)
 class BuildResult:
     """A finished build: the bitstream, the clock it runs at and could run at, and what it takes of the chip.
 
-    `luts` are `TRELLIS_COMB` on ECP5 and logic cells on iCE40.
+    `seed` is that of placement and routing, the lowest that meets the clock. `luts` are `TRELLIS_COMB` on ECP5 and
+    logic cells on iCE40.
     """
 
     bitstream: Path
     clock_mhz: float
     fmax_mhz: float
+    seed: int
     luts: int
     ffs: int
     dsps: int
@@ -118,7 +65,7 @@ def build(
     the design is too large or too slow, and `toolchain.ToolError` if a tool fails. The logs stay in `out`
     in any case; the bitstream is there only if everything is well.
     """
-    family = _FAMILIES[board.device.family]
+    family = FAMILIES[board.device.family]
     for tool in ("yosys", family.nextpnr, family.packer[0]):
         toolchain.find(tool)  # refused before any work
     out.mkdir(parents=True, exist_ok=True)
@@ -139,16 +86,14 @@ def build(
 
     progress("placing and routing")
     clock_mhz = float(top.clock_mhz)
-    _place_and_route(family, board, out, clock_mhz)
-    report = json.loads((out / "report.json").read_text())
-    placed = _placed(family, report, synthesized)
-    fmax_mhz = min(clock["achieved"] for clock in report["fmax"].values())
-    figures = {"clock_mhz": clock_mhz, "fmax_mhz": fmax_mhz, **asdict(placed)}
-    if fmax_mhz < clock_mhz:
-        path = longest_path(report)
+    routed = route(family, board, out, clock_mhz, progress)
+    placed = _placed(family, routed.report, synthesized)
+    figures = {"clock_mhz": clock_mhz, "fmax_mhz": routed.fmax_mhz, "seed": routed.seed, **asdict(placed)}
+    if routed.fmax_mhz < clock_mhz:
+        path = longest_path(routed.report)
         raise Shortfall(
-            f"the design runs at {fmax_mhz:.1f} MHz at most, not at the {clock_mhz:g} MHz asked of {board.name}"
-            + (f"; its longest path goes from {path}" if path else ""),
+            f"the design runs at {routed.fmax_mhz:.1f} MHz at most, not at the {clock_mhz:g} MHz asked of "
+            f"{board.name}, with the best of {SEEDS} seeds" + (f"; its longest path goes from {path}" if path else ""),
             figures,
         )
 
@@ -174,7 +119,7 @@ def build(
     }
     (out / RECORD).write_text(json.dumps(record, indent=2) + "\n")
     os.replace(packed, bitstream)  # last, and at once: where it stands, all is well
-    return BuildResult(bitstream, clock_mhz, fmax_mhz, **asdict(placed))
+    return BuildResult(bitstream, clock_mhz, routed.fmax_mhz, routed.seed, **asdict(placed))
 
 
 def read_record(out: Path) -> dict[str, Any]:
@@ -199,7 +144,7 @@ def _tensor(stream: Any, values: int) -> Tensor:
     return Tensor(values, shape.width, shape.signed)
 
 
-def _synthesize(family: _Family, board: Board, out: Path) -> Resources:
+def _synthesize(family: Family, board: Board, out: Path) -> Resources:
     synth = family.synth.format(ice40_device="u" if "UP5K" in board.device.name else "hx")
     # Fields of arrays are named `word[3]`, which Yosys 0.70's abc9 takes for a bit of `word`, and aborts.
     hide = "rename -hide w:*]"
@@ -222,49 +167,7 @@ def _check_size(taken: Resources, board: Board) -> None:
         raise Shortfall(f"the design is too large for {board.name}: {', '.join(over)}", figures)
 
 
-def _place_and_route(family: _Family, board: Board, out: Path, clock_mhz: float) -> None:
-    command = [
-        *toolchain.find(family.nextpnr),
-        *board.nextpnr,
-        *("--json", "top.json"),
-        *(f"--{family.constraints}", f"top.{family.constraints}"),
-        *(family.routed_option, f"top.{family.routed}"),
-        *("--report", "report.json"),
-        *("--freq", f"{clock_mhz:.3f}"),
-        *("--seed", str(SEED)),
-        "--timing-allow-fail",  # judged here, with the figure
-    ]
-    with (
-        (out / "nextpnr.log").open("w", buffering=1) as log,
-        subprocess.Popen(
-            command,
-            cwd=out,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-        ) as process,
-    ):
-        assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                log.write(line)
-                # nextpnr goes on placing an over-full design for ever.
-                if (use := re.search(r"(\w+): *(\d+)/ *(\d+) ", line)) and int(use[2]) > int(use[3]):
-                    raise Shortfall(
-                        f"the design is too large for {board.name}: {use[2]} {use[1]} of {use[3]}",
-                        {family.placed.get(use[1], use[1]): int(use[2])},
-                    )
-        except BaseException:  # an interrupt too must not leave it running
-            process.kill()
-            raise
-    if process.returncode != 0:
-        text = (out / "nextpnr.log").read_text()
-        raise toolchain.failure(family.nextpnr, process.returncode, text)
-
-
-def _placed(family: _Family, report: Mapping[str, Any], synthesized: Resources) -> Resources:
+def _placed(family: Family, report: Mapping[str, Any], synthesized: Resources) -> Resources:
     parts = report["utilization"]
     # A device without DSP blocks does not list them.
     used = {ours: parts[name]["used"] if name in parts else 0 for name, ours in family.placed.items()}

@@ -137,6 +137,6 @@ def words_out(placed: Placed) -> int:
     return math.prod(placed.node.output_shape) // placed.folding.o_lanes
 
 
-def interval(done: Sequence[int]) -> int:
-    """The median number of cycles between two neighbors of `done`, the cycles in which images were finished."""
-    return int(statistics.median(after - before for before, after in pairwise(done)))
+def interval(*runs: Sequence[int]) -> int:
+    """The median number of cycles between two neighbors, of runs that give the cycles in which images were finished."""
+    return int(statistics.median(after - before for done in runs for before, after in pairwise(done)))

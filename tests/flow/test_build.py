@@ -23,6 +23,14 @@ REPORT = {
     },
 }
 
+ARGUMENTS = """
+for argument; do
+  case $before in --report) report=$argument;; --textcfg) routed=$argument;; --seed) seed=$argument;; esac
+  before=$argument
+done
+"""
+"""What a stand-in for nextpnr is told, in variables of the shell."""
+
 
 def run(out, board=BOARD, pipeline=None, **manifest):
     steps = []
@@ -35,7 +43,11 @@ def run(out, board=BOARD, pipeline=None, **manifest):
         manifest=manifest,
         progress=steps.append,
     )
-    assert steps == ["elaborating", "synthesizing", "placing and routing", "packing"]
+    of_route = [step.removeprefix("placing and routing: ") for step in steps[3:-1]]
+    assert steps == [
+        "elaborating", "synthesizing", "placing and routing",
+        *(f"placing and routing: {step}" for step in of_route), "packing",
+    ]  # fmt: skip
     return result
 
 
@@ -45,12 +57,12 @@ def tools(tmp_path, monkeypatch):
 
     def install(**scripts):
         defaults = {
-            "nextpnr": f"echo '{json.dumps(REPORT)}' > report.json; echo routed > top.config",
+            "nextpnr": f"echo '{json.dumps(REPORT)}' > $report; echo routed > $routed",
             "ecppack": 'echo "$@" > packed.bit',
         }
         for name, script in (defaults | scripts).items():
             tool = tmp_path / name
-            tool.write_text(f"#!/bin/sh\n{script}\n")
+            tool.write_text(f"#!/bin/sh\n{ARGUMENTS}\n{script}\n")
             tool.chmod(0o755)
         monkeypatch.setenv("NEXTPNR_ECP5", str(tmp_path / "nextpnr"))
         monkeypatch.setenv("ECPPACK", str(tmp_path / "ecppack"))
@@ -64,18 +76,18 @@ def test_figures_and_record(tmp_path, tools):
     result = run(out, model="digits")
     assert result.bitstream == out / "design.bit"
     assert result.bitstream.read_text() == "--compress top.config packed.bit\n"
-    assert (result.clock_mhz, result.fmax_mhz) == (80, 91.5)
+    assert (result.clock_mhz, result.fmax_mhz, result.seed) == (80, 91.5, 1)
     assert (result.luts, result.ffs, result.dsps, result.brams) == (600, 400, 1, 2)
     record = read_record(out)
     assert record["model"] == "digits"
     assert record["board"] == "ulx3s_12f"
-    assert record["fmax_mhz"] == 91.5
+    assert (record["fmax_mhz"], record["seed"]) == (91.5, 1)
     assert record["design_hash"] == hash_of(MasterSlave(8, 2)).hex()
     assert record["link"]["inputs"] == {"values": 8, "bits": 8, "signed": False}
 
 
 def test_the_router_is_told_the_chip_and_the_clock(tmp_path, tools):
-    tools(nextpnr=f"echo \"$@\" > called; echo '{json.dumps(REPORT)}' > report.json; touch top.config")
+    tools(nextpnr=f"echo \"$@\" > called; echo '{json.dumps(REPORT)}' > $report; touch $routed")
     run(tmp_path / "out")
     called = (tmp_path / "out" / "called").read_text()
     assert called.startswith("--12k --package CABGA381 --speed 6 --json top.json --lpf top.lpf")
@@ -102,7 +114,7 @@ def test_an_over_full_placement_is_stopped(tmp_path, tools):
 
 def test_a_clock_not_met_is_told_with_its_figure(tmp_path, tools):
     slow = REPORT | {"fmax": {"clk": {"achieved": 71.25, "constraint": 80.0}}}
-    tools(nextpnr=f"echo '{json.dumps(slow)}' > report.json")
+    tools(nextpnr=f"echo '{json.dumps(slow)}' > $report; touch $routed")
     with pytest.raises(Shortfall, match=r"runs at 71.2 MHz at most, not at the 80 MHz asked of ulx3s_12f") as short:
         run(tmp_path / "out")
     assert short.value.figures["fmax_mhz"] == 71.25
@@ -125,7 +137,7 @@ def test_a_failing_tool_leaves_no_bitstream_nor_an_old_one(tmp_path, tools, scri
     assert not (out / "design.bit").exists()
     with pytest.raises(Refusal, match="holds no finished build"):
         read_record(out)
-    assert (out / "nextpnr.log").exists()
+    assert (out / "nextpnr_1.log").exists()
 
 
 def test_the_hash_knows_designs_apart():

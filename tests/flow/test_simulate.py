@@ -7,6 +7,7 @@ import pytest
 from amaranth import Mux
 
 from dnn2fpga.errors import Refusal
+from dnn2fpga.flow import simulate as module
 from dnn2fpga.flow.engines import Pysim, Stalls
 from dnn2fpga.flow.simulate import simulate
 from dnn2fpga.hw.deal import rows_of
@@ -60,6 +61,51 @@ def test_pauses_cost_cycles_and_no_integer(network):
     result = run(network, stalls=Stalls(0.3, 0.3, 5))
     assert (result.outputs == qgraph.run(x)).all()
     assert result.latency_cycles > plan.latency_cycles
+
+
+class Counting(Pysim):
+    """Notes how many images each part has."""
+
+    def run_parts(self, component, parts, **options):
+        self.images.append([len(part.words_in) // 36 for part in parts])
+        return super().run_parts(component, parts, **options)
+
+
+def test_few_images_are_one_run_and_more_are_dealt_evenly(network, monkeypatch):
+    monkeypatch.setattr(Counting, "images", [], raising=False)
+    monkeypatch.setattr(module, "PART", 4)
+    qgraph, plan, x = network
+    x = np.concatenate([x, x, x])
+    for images in (1, 4, 5, 10):
+        simulate(plan, qgraph, x[:images], Counting())
+    assert Counting.images == [[1], [4], [3, 2], [4, 3, 3]]
+
+
+def test_parts_give_the_integers_and_cycles_of_one_run(network, monkeypatch):
+    qgraph, plan, x = network
+    x = np.concatenate([x, -x, x])
+    whole = simulate(plan, qgraph, x, Pysim())
+    monkeypatch.setattr(module, "PART", 4)
+    parts = simulate(plan, qgraph, x, Pysim())
+    assert (parts.outputs == whole.outputs).all()
+    assert (parts.latency_cycles, parts.cycles_per_image) == (whole.latency_cycles, whole.cycles_per_image)
+    assert parts.images == 12
+
+
+def test_a_mismatch_in_a_later_part_is_found_where_it_is(network, monkeypatch, wrong_channels):
+    whole = run(network)
+    monkeypatch.setattr(module, "PART", 2)
+    parts = run(network)
+    assert (parts.mismatches, parts.first) == (whole.mismatches, whole.first)
+
+
+def test_a_waveform_is_of_one_run(network, monkeypatch, tmp_path):
+    ends = []
+    for images in (100, 2):
+        monkeypatch.setattr(module, "PART", images)
+        run(network, vcd=tmp_path / "wave.vcd")
+        ends.append((tmp_path / "wave.vcd").read_text().rpartition("#")[2])
+    assert ends[0] == ends[1]
 
 
 def test_progress_counts_images():

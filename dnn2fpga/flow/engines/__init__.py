@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from .base import Engine, Stalls, Trace
+from .base import Engine, Part, Stalls, Trace
 from .cxxrtl import Cxxrtl
 from .icarus import Icarus
 from .pysim import Pysim
 from .verilator import Verilator
 
-__all__ = ["ENGINES", "Engine", "Pysim", "Stalls", "Trace", "default_engine"]
+__all__ = ["ENGINES", "Engine", "Part", "Pysim", "Stalls", "Trace", "default_engine"]
 
 ENGINES: Mapping[str, Engine] = MappingProxyType(
     {engine.name: engine for engine in (Pysim(), Cxxrtl(), Verilator(), Icarus())}

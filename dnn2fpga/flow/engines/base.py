@@ -1,14 +1,21 @@
 """What every engine is: something that pushes words through a component and notes when each went by."""
 
+from __future__ import annotations
+
+import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import partial
 
+import joblib
 import numpy as np
 from amaranth.lib import wiring
 
 from ...errors import Refusal, Shortfall
+from ..programs import Programs
 from .lanes import Lanes
 
 PATIENCE = 200_000
@@ -48,6 +55,10 @@ class Stalls:
             x ^= x << 5 & 0xFFFFFFFF
             yield x
 
+    def of_part(self, part: int) -> Stalls:
+        """The pauses of one part of several: other ones in each, and these in part 0."""
+        return replace(self, seed=1 + (self.seed - 1 + part * 0x9E3779B1) % ((1 << 32) - 1))
+
 
 @dataclass(frozen=True)
 class Trace:
@@ -55,13 +66,27 @@ class Trace:
 
     A word moves in cycle t when valid and ready are both high before clock edge t; edge 0 is the first after
     reset. `words` is int64 (words out, lanes); `taken` int64, the cycle in which each word in was taken;
-    `given` int64, the cycle in which each of `words` was given.
+    `given` int64, the cycle in which each of `words` was given. The run lasted from
+    `began` to `ended`, seconds of `time.monotonic()`, compiling apart.
     """
 
     words: np.ndarray
     taken: np.ndarray
     given: np.ndarray
-    seconds: float
+    began: float
+    ended: float
+
+
+Moves = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""The words that came, uint32 (words, chunks), and the cycles `taken` and `given`."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A run of several: words to push in, integers (words, lanes), and how many are to come out."""
+
+    words_in: np.ndarray
+    count_out: int
 
 
 @dataclass
@@ -70,7 +95,8 @@ class Bench:
 
     `words` is uint32 (words in + 1, chunks): after the last word stands one of zeros, so that there always is
     a next word. While the source offers nothing its payload is the complement of the next word, to find out a
-    component that looks at a payload which is not valid.
+    component that looks at a payload which is not valid. What the engine starts, it starts as `number` of
+    `programs`.
     """
 
     words: np.ndarray
@@ -79,11 +105,12 @@ class Bench:
     stalls: Stalls
     patience: int
     progress: Callable[[int], object]
-    started: float = 0.0
+    number: int
+    programs: Programs
 
-    def start(self) -> None:
-        """To be called when all is compiled, and the run begins."""
-        self.started = time.monotonic()
+    def check(self) -> None:
+        """To be called now and then: raises `Ended` if another part failed."""
+        self.programs.check(self.number)
 
     @property
     def count_in(self) -> int:
@@ -95,6 +122,8 @@ class Engine(ABC):
     """A simulator."""
 
     name: str
+    threads = True
+    """Whether parts run at once in threads of ours."""
 
     @abstractmethod
     def missing(self) -> str | None:
@@ -119,31 +148,80 @@ class Engine(ABC):
         Raises `Refusal` where the engine cannot run here or a value does not fit its lane, `Shortfall` where
         no word goes in or out for `patience` cycles, `ToolError` where a tool fails.
         """
+        parts = [Part(np.asarray(words_in), count_out)]
+        return self.run_parts(component, parts, stalls=stalls, patience=patience, progress=progress)[0]
+
+    def run_parts(
+        self,
+        component: wiring.Component,
+        parts: Sequence[Part],
+        *,
+        stalls: Stalls | None = None,
+        patience: int = PATIENCE,
+        progress: Callable[[int], object] | None = None,
+    ) -> list[Trace]:
+        """As `run`, several times, each from reset, and as many at once as there are cores; compiled only once.
+
+        Which of them run at once changes nothing in what they give. Each has pauses of its own. `progress` is told
+        the words of all parts together, from any thread, but never twice at the same time.
+        """
         if missing := self.missing():
             raise Refusal(missing)
         lanes_in, lanes_out = Lanes.of(component.i), Lanes.of(component.o)
-        packed = lanes_in.pack(np.asarray(words_in))
-        bench = Bench(
-            words=np.concatenate([packed, np.zeros((1, lanes_in.chunks), np.uint32)]),
-            count_out=count_out,
-            chunks_out=lanes_out.chunks,
-            stalls=stalls or Stalls(),
-            patience=patience,
-            progress=progress or (lambda done: None),
-        )
-        words, taken, given = self._drive(component, bench)
-        seconds = time.monotonic() - bench.started
-        if len(taken) < bench.count_in or len(given) < count_out:
-            raise Shortfall(
-                f"no word moved for {patience} cycles, after {len(taken)} of {bench.count_in} words went in "
-                f"and {len(given)} of {count_out} came out",
-                {"taken": len(taken), "given": len(given)},
+        stalls, programs, told = stalls or Stalls(), Programs(), _Sum(progress or (lambda done: None))
+        benches = []
+        for number, part in enumerate(parts):
+            packed = lanes_in.pack(part.words_in)
+            bench = Bench(
+                words=np.concatenate([packed, np.zeros((1, lanes_in.chunks), np.uint32)]),
+                count_out=part.count_out,
+                chunks_out=lanes_out.chunks,
+                stalls=stalls.of_part(number),
+                patience=patience,
+                progress=partial(told.tell, number),
+                number=number,
+                programs=programs,
             )
-        return Trace(lanes_out.unpack(words), taken, given, seconds)
+            benches.append(bench)
+        at_once = min(len(parts), joblib.cpu_count()) if self.threads else 1
+        with self._compiled(component) as drive:
+            try:
+                runs = (joblib.delayed(_timed)(drive, bench) for bench in benches)
+                driven = joblib.Parallel(n_jobs=at_once, backend="threading", batch_size=1)(runs)
+            finally:
+                programs.end_above(-1)  # if one failed, the others are of no use
+        return [Trace(lanes_out.unpack(words), *others) for words, *others in driven]
 
     @abstractmethod
-    def _drive(self, component: wiring.Component, bench: Bench) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Carry out `bench`: the words that came, uint32 (words, chunks), and the cycles `taken` and `given`.
+    def _compiled(self, component: wiring.Component) -> AbstractContextManager[Callable[[Bench], Moves]]:
+        """What carries out a bench on `component`, any number of times: in threads at once, if `threads`.
 
-        Fewer than `bench` asks for mean that its patience ran out.
+        Fewer words than the bench asks for mean that its patience ran out.
         """
+
+
+class _Sum:
+    """Adds up what the parts tell of their progress."""
+
+    def __init__(self, progress: Callable[[int], object]) -> None:
+        self._progress, self._lock = progress, threading.Lock()
+        self._done: dict[int, int] = {}
+
+    def tell(self, number: int, done: int) -> None:
+        """Part `number` did so much."""
+        with self._lock:
+            self._done[number] = done
+            self._progress(sum(self._done.values()))
+
+
+def _timed(drive: Callable[[Bench], Moves], bench: Bench) -> tuple[np.ndarray, np.ndarray, np.ndarray, float, float]:
+    """A run, and when it began and ended. Raises `Shortfall` if it did not come to its end."""
+    began = time.monotonic()
+    words, taken, given = drive(bench)
+    if len(taken) < bench.count_in or len(given) < bench.count_out:
+        raise Shortfall(
+            f"no word moved for {bench.patience} cycles, after {len(taken)} of {bench.count_in} words went in "
+            f"and {len(given)} of {bench.count_out} came out",
+            {"taken": len(taken), "given": len(given)},
+        )
+    return words, taken, given, began, time.monotonic()

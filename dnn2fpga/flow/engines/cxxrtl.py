@@ -2,6 +2,9 @@
 
 import ctypes
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,7 @@ from amaranth.lib import wiring
 from ...errors import Refusal
 from .. import toolchain
 from ..netlist import rtlil
-from .base import Bench, Engine
+from .base import Bench, Engine, Moves
 from .cache import cached
 
 _DRIVER = Path(__file__).with_name("cxxrtl_driver.cc")
@@ -75,42 +78,47 @@ class Cxxrtl(Engine):
             return str(refusal)
         return None
 
-    def _drive(self, component: wiring.Component, bench: Bench) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        library = ctypes.CDLL(str(compiled(rtlil(component, "top"))))
-        bench.start()
+    @contextmanager
+    def _compiled(self, component: wiring.Component) -> Iterator[Callable[[Bench], Moves]]:
+        library = ctypes.CDLL(str(compiled(rtlil(component, "top"))))  # whose calls let other threads run
         library.component_new.restype = ctypes.c_void_p
         library.component_delete.argtypes = [ctypes.c_void_p]
         library.component_run.argtypes = [ctypes.c_void_p, ctypes.POINTER(_Bench), ctypes.c_uint64]
-        words = np.ascontiguousarray(bench.words)
-        came = np.zeros((bench.count_out, bench.chunks_out), np.uint32)
-        taken = np.zeros(bench.count_in, np.int64)
-        given = np.zeros(bench.count_out, np.int64)
-        source_stalls, sink_stalls = bench.stalls.thresholds
-        state = _Bench(
-            words=words.ctypes.data,
-            count_in=bench.count_in,
-            count_out=bench.count_out,
-            source_stalls=source_stalls,
-            sink_stalls=sink_stalls,
-            patience=bench.patience,
-            came=came.ctypes.data,
-            taken=taken.ctypes.data,
-            given=given.ctypes.data,
-            draw=bench.stalls.seed,
-        )
-        top = library.component_new()
-        try:
-            cycles = 1000
-            while True:
-                start = time.monotonic()
-                if library.component_run(top, ctypes.byref(state), cycles) != _RUNNING:
-                    break
-                bench.progress(state.given_count)
-                if time.monotonic() - start < 0.1:  # seconds: a call costs nothing, and can be interrupted
-                    cycles *= 2
-        finally:
-            library.component_delete(top)
-        return came[: state.given_count], taken[: state.taken_count], given[: state.given_count]
+        yield partial(_drive, library)
+
+
+def _drive(library: ctypes.CDLL, bench: Bench) -> Moves:
+    words = np.ascontiguousarray(bench.words)
+    came = np.zeros((bench.count_out, bench.chunks_out), np.uint32)
+    taken = np.zeros(bench.count_in, np.int64)
+    given = np.zeros(bench.count_out, np.int64)
+    source_stalls, sink_stalls = bench.stalls.thresholds
+    state = _Bench(
+        words=words.ctypes.data,
+        count_in=bench.count_in,
+        count_out=bench.count_out,
+        source_stalls=source_stalls,
+        sink_stalls=sink_stalls,
+        patience=bench.patience,
+        came=came.ctypes.data,
+        taken=taken.ctypes.data,
+        given=given.ctypes.data,
+        draw=bench.stalls.seed,
+    )
+    top = library.component_new()
+    try:
+        cycles = 1000
+        while True:
+            start = time.monotonic()
+            if library.component_run(top, ctypes.byref(state), cycles) != _RUNNING:
+                break
+            bench.check()
+            bench.progress(state.given_count)
+            if time.monotonic() - start < 0.1:  # seconds: a call costs nothing, and can be interrupted
+                cycles *= 2
+    finally:
+        library.component_delete(top)
+    return came[: state.given_count], taken[: state.taken_count], given[: state.given_count]
 
 
 def compiled(netlist: str) -> Path:

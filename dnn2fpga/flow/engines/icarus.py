@@ -16,4 +16,4 @@ class Icarus(VerilogEngine):
         overrides = [f"-Ptestbench.{name}={value}" for name, value in parameters.items()]
         options = ["-g2005", "-s", "testbench", *overrides, "-o", "sim.vvp"]
         toolchain.run([*toolchain.find("iverilog"), *options, "testbench.v", "top.v"], folder, self.name)
-        return [*toolchain.find("vvp"), "-n", "sim.vvp"]
+        return [*toolchain.find("vvp"), "-n", str(folder / "sim.vvp")]

@@ -1,7 +1,9 @@
 """Amaranth's own simulator: slow, needs nothing, and draws waveforms."""
 
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
 from ..netlist import Flat
-from .base import Bench, Engine
+from .base import Bench, Engine, Moves
 
 _PROGRESS = 64  # words between two calls of `progress`
 
@@ -22,12 +24,17 @@ class Pysim(Engine):
 
     vcd: Path | None = None
     name = "pysim"
+    threads = False  # of Python, which wait for each other
 
     def missing(self) -> str | None:
         """Nothing: it comes with Amaranth."""
         return None
 
-    def _drive(self, component: wiring.Component, bench: Bench) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    @contextmanager
+    def _compiled(self, component: wiring.Component) -> Iterator[Callable[[Bench], Moves]]:
+        yield partial(self._drive, component)
+
+    def _drive(self, component: wiring.Component, bench: Bench) -> Moves:
         top = Flat(component)
         offered = [int.from_bytes(word.tobytes(), "little") for word in bench.words]
         came: list[int] = []
@@ -70,7 +77,6 @@ class Pysim(Engine):
         simulator = Simulator(top)
         simulator.add_clock(1e-8)
         simulator.add_testbench(drive)
-        bench.start()
         with simulator.write_vcd(str(self.vcd)) if self.vcd else nullcontext():
             simulator.run()
         raw = b"".join(word.to_bytes(4 * bench.chunks_out, "little") for word in came)

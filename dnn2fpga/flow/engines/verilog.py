@@ -1,10 +1,11 @@
 """What the Verilog simulators share: the Verilog, one test bench, and a trace read back from a file."""
 
 import shutil
-import subprocess
 import tempfile
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from amaranth.lib import wiring
 from ...errors import Refusal, Shortfall
 from .. import toolchain
 from ..netlist import verilog
-from .base import Bench, Engine
+from .base import Bench, Engine, Moves
 from .lanes import Lanes
 
 _TESTBENCH = Path(__file__).with_name("testbench.v")
@@ -35,14 +36,19 @@ class VerilogEngine(Engine):
 
     @abstractmethod
     def _build(self, parameters: dict[str, int], folder: Path) -> list[str]:
-        """Compile `testbench.v` and `top.v` in `folder`: the command that runs them, but for its plusargs."""
+        """Compile `testbench.v` and `top.v` in `folder`: the command that runs them in any folder, but for plusargs."""
 
-    def _drive(self, component: wiring.Component, bench: Bench) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    @contextmanager
+    def _compiled(self, component: wiring.Component) -> Iterator[Callable[[Bench], Moves]]:
+        parameters = {"I_WIDTH": Lanes.of(component.i).bits, "O_WIDTH": Lanes.of(component.o).bits}
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / "top.v").write_text(verilog(component, "top"), encoding="utf-8")
+            shutil.copy(_TESTBENCH, folder)
+            yield partial(self._drive, self._build(parameters, folder), folder)
+
+    def _drive(self, command: list[str], folder: Path, bench: Bench) -> Moves:
         source_stalls, sink_stalls = bench.stalls.thresholds
-        parameters = {
-            "I_WIDTH": Lanes.of(component.i).bits,
-            "O_WIDTH": Lanes.of(component.o).bits,
-        }
         plusargs = {
             "count_in": bench.count_in,
             "count_out": bench.count_out,
@@ -51,44 +57,28 @@ class VerilogEngine(Engine):
             "patience": bench.patience,
             "seed": bench.stalls.seed,
         }
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            (folder / "top.v").write_text(verilog(component, "top"), encoding="utf-8")
-            shutil.copy(_TESTBENCH, folder)
-            lines = (f"{int.from_bytes(word.tobytes(), 'little'):x}\n" for word in bench.words)
-            (folder / "words.hex").write_text("".join(lines), encoding="ascii")
-            command = self._build(parameters, folder)
-            command += [f"+{key}={value}" for key, value in plusargs.items()]
-            bench.start()
-            _watch(command, folder, self.name, bench.progress)
-            return read_trace(folder / "trace.txt", bench.chunks_out)
+        own = folder / f"run_{bench.number}"
+        own.mkdir()
+        lines = (f"{int.from_bytes(word.tobytes(), 'little'):x}\n" for word in bench.words)
+        (own / "words.hex").write_text("".join(lines), encoding="ascii")
+        _watch([*command, *(f"+{key}={value}" for key, value in plusargs.items())], own, self.name, bench)
+        return read_trace(own / "trace.txt", bench.chunks_out)
 
 
-def _watch(command: list[str], folder: Path, name: str, progress: Callable[[int], object]) -> None:
+def _watch(command: list[str], folder: Path, name: str, bench: Bench) -> None:
     """Run the simulation to its end; the test bench reports by lines that hold a number."""
     log = []
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
+    with bench.programs.run(bench.number, command, folder) as process:
         assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                log.append(line)
-                if line.strip().isdecimal():
-                    progress(int(line))
-        except BaseException:
-            process.kill()  # or else it would be waited for
-            raise
+        for line in process.stdout:
+            log.append(line)
+            if line.strip().isdecimal():
+                bench.progress(int(line))
     if process.returncode != 0:
         raise toolchain.failure(name, process.returncode, "".join(log))
 
 
-def read_trace(path: Path, chunks: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def read_trace(path: Path, chunks: int) -> Moves:
     """The words, `taken` and `given` of the lines `i <cycle>` and `o <cycle> <word in hexadecimal>`.
 
     Raises `Shortfall` for a word with undefined bits.

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import sys
+import threading
 import time
 
 import numpy as np
@@ -12,7 +13,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from dnn2fpga.errors import Refusal, Shortfall
-from dnn2fpga.flow.engines import ENGINES, Pysim, Stalls, cxxrtl, default_engine
+from dnn2fpga.flow.engines import ENGINES, Part, Pysim, Stalls, cxxrtl, default_engine
 from dnn2fpga.flow.engines.verilog import read_trace
 from dnn2fpga.hw.stream import MasterSlave, Narrow, Widen, connect, lanes
 
@@ -274,6 +275,51 @@ def test_progress_may_break_off_at_once(name):
     with pytest.raises(InterruptedError):
         usable(name).run(Deaf(64), octets(99), 99, patience=10**8, progress=stop)
     assert time.monotonic() - start < 20  # seconds; all that patience would take minutes
+
+
+@pytest.mark.parametrize("stalls", [None, STALLS], ids=["flowing", "stalled"])
+def test_a_part_is_a_run_of_its_own(engine, stalls):
+    component = Chain()
+    words = values(signed(11), 3, 75)
+    parts = [Part(words[:30], 24), Part(words[30:60], 24), Part(words[60:], 12)]
+    traces = engine.run_parts(component, parts, stalls=stalls)
+    assert len(traces) == 3
+    for number, (part, trace) in enumerate(zip(parts, traces, strict=True)):
+        alone = stalls and stalls.of_part(number)
+        assert same(trace, Pysim().run(component, part.words_in, part.count_out, stalls=alone))
+
+
+def test_each_part_has_other_pauses_and_the_first_those_asked_for():
+    assert STALLS.of_part(0) == STALLS
+    seeds = [Stalls(seed=seed).of_part(part).seed for seed in (1, 2, (1 << 32) - 1) for part in range(100)]
+    assert len(set(seeds)) == len(seeds)
+
+
+@pytest.mark.parametrize("name", ["pysim", "cxxrtl", "icarus"])
+def test_the_progress_of_parts_is_told_together(name):
+    told = []
+    usable(name).run_parts(Through(), [Part(octets(5000), 5000)] * 3, progress=told.append)
+    assert told == sorted(told)
+    assert 5000 < told[-1] <= 15000
+
+
+@pytest.mark.parametrize("name", ["pysim", "cxxrtl", "icarus"])
+def test_a_part_that_fails_ends_the_others(name, monkeypatch):
+    def stop(done):
+        if done >= 64:
+            raise InterruptedError
+
+    monkeypatch.setattr("joblib.cpu_count", lambda: 2)
+    engine = usable(name)
+    engine.run(Deaf(64), octets(64), 64)  # compiled
+    threads = set(threading.enumerate())
+    start = time.monotonic()
+    stuck = Part(octets(10), 11)  # which has patience for minutes
+    with pytest.raises(InterruptedError):
+        engine.run_parts(Deaf(64), [Part(octets(99), 99), stuck], patience=10**8, progress=stop)
+    while set(threading.enumerate()) - threads:
+        assert time.monotonic() - start < 20
+        time.sleep(0.01)
 
 
 def test_undefined_bits_are_a_shortfall(tmp_path):

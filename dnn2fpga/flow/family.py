@@ -1,0 +1,65 @@
+"""How the tools of a device family are called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ..hw.resources import Resources
+
+
+@dataclass(frozen=True)
+class Family:
+    """How a device family's tools are called, and what they call its parts."""
+
+    synth: str
+    nextpnr: str
+    route: tuple[str, ...]  # nextpnr's options for speed, chosen by measurement
+    constraints: str  # ending, and nextpnr's option for it
+    routed: str  # ending of what nextpnr gives
+    routed_option: str
+    packer: tuple[str, ...]  # and its options; the names of its input and output follow
+    bitstream: str  # ending
+    synthesized: Callable[[Mapping[str, int]], Resources]  # from Yosys's cells
+    placed: Mapping[str, str]  # from nextpnr's names to ours
+
+
+def _ecp5_cells(cells: Mapping[str, int]) -> Resources:
+    # A carry cell is two LUTs; a distributed RAM four, and two more to write it.
+    luts = cells.get("LUT4", 0) + 2 * cells.get("CCU2C", 0) + 6 * cells.get("TRELLIS_DPR16X4", 0)
+    return Resources(luts, cells.get("TRELLIS_FF", 0), cells.get("MULT18X18D", 0), cells.get("DP16KD", 0))
+
+
+def _ice40_cells(cells: Mapping[str, int]) -> Resources:
+    ffs = sum(count for name, count in cells.items() if name.startswith("SB_DFF"))
+    return Resources(cells.get("SB_LUT4", 0), ffs, cells.get("SB_MAC16", 0), cells.get("SB_RAM40_4K", 0))
+
+
+# DSP blocks are instantiated by `hw.primitives` where the plan wants them; Yosys must not infer more.
+# Wide multiplexers (`PFUMX`, `L6MUX21`) cost up to a quarter more LUTs, at about the same clock.
+FAMILIES = {
+    "ecp5": Family(
+        synth="synth_ecp5 -nodsp -nowidelut",
+        nextpnr="nextpnr-ecp5",
+        route=(),
+        constraints="lpf",
+        routed="config",
+        routed_option="--textcfg",
+        packer=("ecppack", "--compress"),
+        bitstream="bit",
+        synthesized=_ecp5_cells,
+        placed={"TRELLIS_COMB": "luts", "TRELLIS_FF": "ffs", "MULT18X18D": "dsps", "DP16KD": "brams"},
+    ),
+    "ice40": Family(
+        synth="synth_ice40 -abc9 -device {ice40_device}",
+        nextpnr="nextpnr-ice40",
+        route=(),
+        constraints="pcf",
+        routed="asc",
+        routed_option="--asc",
+        packer=("icepack",),
+        bitstream="bin",
+        synthesized=_ice40_cells,
+        placed={"ICESTORM_LC": "luts", "ICESTORM_DSP": "dsps", "ICESTORM_RAM": "brams"},
+    ),
+}

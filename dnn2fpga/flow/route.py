@@ -1,0 +1,164 @@
+"""Placement and routing: nextpnr with one seed after the other, several at once, until the clock is met."""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+
+from ..errors import Shortfall
+from . import toolchain
+from .board import Board
+from .family import Family
+from .programs import Ended, Programs
+
+SEEDS = 8
+"""How many seeds are tried at most."""
+
+_STEPS = (
+    (re.compile(r"Packing constants"), "packing cells"),
+    (re.compile(r"Creating initial analytic placement"), "placing"),
+    (re.compile(r"Running simulated annealing placer"), "refining the placement"),
+    (re.compile(r"Routing \d+ arcs|Running router2"), "routing"),
+    (re.compile(r"\d+ \| +\d+ +\d+ \| +\d+ +\d+ \| +(\d+)\|"), "routing, {} arcs left"),
+    (re.compile(r"iter=\d+ .*overused=(\d+)"), "routing, {} wires taken twice"),
+)
+"""By which lines of its log nextpnr's steps are known; for router1 and router2."""
+
+
+@dataclass(frozen=True)
+class Routed:
+    """A routed design: from which seed, the fastest clock it can have, and nextpnr's report of it."""
+
+    seed: int
+    fmax_mhz: float
+    report: Mapping[str, Any]
+
+
+def route(family: Family, board: Board, out: Path, clock_mhz: float, progress: Callable[[str], None]) -> Routed:
+    """Place and route `top.json` in the folder `out`, at `clock_mhz` if any of `SEEDS` seeds gives that.
+
+    The lowest seed that meets the clock is kept, or else the fastest: the same on every machine, however many run at
+    once. The first runs alone, and shows how much memory a run takes. The routed design is then in `top.<ending>`;
+    every run leaves its log, `nextpnr_<seed>.log`. `progress` is told of nextpnr's steps.
+
+    Raises `Shortfall` as soon as the design is known to be too large, `toolchain.ToolError` if nextpnr fails.
+    """
+    for pattern in ("nextpnr_*.log", "routed_*"):  # of a build before
+        for stale in out.glob(pattern):
+            stale.unlink()
+    search = _Search(family, board, out, clock_mhz, progress)
+    try:
+        found = search.run([1], at_once=1)
+        if found[0].fmax_mhz < clock_mhz:
+            found += search.run(range(2, SEEDS + 1), at_once=_at_once())
+    finally:
+        search.end()  # an interrupt too must not leave them running
+    met = [routed for routed in found if routed.fmax_mhz >= clock_mhz]
+    best = met[0] if met else max(found, key=lambda routed: routed.fmax_mhz)
+    search.routed(best.seed).replace(out / f"top.{family.routed}")
+    for loser in out.glob("routed_*"):
+        loser.unlink()
+    return best
+
+
+def _at_once() -> int:
+    """How many runs there are cores and memory for, each as large as the largest program that this build ran."""
+    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss  # kB, and so is what follows
+    meminfo = Path("/proc/meminfo").read_text(encoding="ascii")
+    available = int(re.findall(r"MemAvailable: *(\d+)", meminfo)[0])
+    return max(1, min(joblib.cpu_count(), available // largest))
+
+
+class _Search:
+    """Runs of nextpnr, of which those are ended that cannot be kept any more."""
+
+    def __init__(
+        self, family: Family, board: Board, out: Path, clock_mhz: float, progress: Callable[[str], None]
+    ) -> None:
+        self._family, self._board, self._out, self._clock_mhz = family, board, out, clock_mhz
+        self._progress = progress
+        self._programs = Programs()
+        self._lock = threading.Lock()
+        self._steps: dict[int, str] = {}
+
+    def run(self, seeds: Sequence[int], *, at_once: int) -> list[Routed]:
+        """What the seeds give, in their order, but for those of no use any more."""
+        parallel = joblib.Parallel(n_jobs=at_once, backend="threading", batch_size=1)
+        return [routed for routed in parallel(joblib.delayed(self._run)(seed) for seed in seeds) if routed]
+
+    def end(self) -> None:
+        """End all."""
+        self._programs.end_above(0)
+
+    def routed(self, seed: int) -> Path:
+        """The file with the routed design."""
+        return self._out / f"routed_{seed}.{self._family.routed}"
+
+    def _run(self, seed: int) -> Routed | None:
+        try:
+            return self._route(seed)
+        except Ended:
+            return None
+
+    def _route(self, seed: int) -> Routed:
+        log_path, report_path = self._out / f"nextpnr_{seed}.log", self._out / f"routed_{seed}.json"
+        try:
+            with (
+                self._programs.run(seed, self._command(seed, report_path), self._out) as process,
+                log_path.open("w", encoding="utf-8", buffering=1) as log,
+            ):
+                assert process.stdout is not None
+                for line in process.stdout:
+                    log.write(line)
+                    self._refuse_over_full(line)
+                    self._tell(seed, line)
+        finally:
+            with self._lock:
+                self._steps.pop(seed, None)
+        if process.returncode != 0:
+            raise toolchain.failure(self._family.nextpnr, process.returncode, log_path.read_text(encoding="utf-8"))
+        report = json.loads(report_path.read_text())
+        fmax_mhz = min(clock["achieved"] for clock in report["fmax"].values())
+        if fmax_mhz >= self._clock_mhz:
+            self._programs.end_above(seed)
+        return Routed(seed, fmax_mhz, report)
+
+    def _command(self, seed: int, report: Path) -> list[str]:
+        family = self._family
+        return [
+            *toolchain.find(family.nextpnr),
+            *self._board.nextpnr,
+            *family.route,
+            *("--json", "top.json"),
+            *(f"--{family.constraints}", f"top.{family.constraints}"),
+            *(family.routed_option, self.routed(seed).name),
+            *("--report", report.name),
+            *("--freq", f"{self._clock_mhz:.3f}"),
+            *("--seed", str(seed)),
+            "--timing-allow-fail",  # judged here, with the figure
+        ]
+
+    def _refuse_over_full(self, line: str) -> None:
+        # nextpnr goes on placing an over-full design for ever.
+        if (use := re.search(r"(\w+): *(\d+)/ *(\d+) ", line)) and int(use[2]) > int(use[3]):
+            raise Shortfall(
+                f"the design is too large for {self._board.name}: {use[2]} {use[1]} of {use[3]}",
+                {self._family.placed.get(use[1], use[1]): int(use[2])},
+            )
+
+    def _tell(self, seed: int, line: str) -> None:
+        """Of the step that begins with `line` of the log, if one does."""
+        for pattern, step in _STEPS:
+            if said := pattern.search(line):
+                with self._lock:
+                    self._steps[seed] = step.format(*said.groups())
+                    doing = "; ".join(f"seed {of} {step}" for of, step in sorted(self._steps.items()))
+                self._progress(f"placing and routing: {doing}")

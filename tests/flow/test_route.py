@@ -1,0 +1,184 @@
+"""Which seed is kept, and that no nextpnr outlives its use; nextpnr itself is a shell script here."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from dnn2fpga.platforms import find
+
+from dnn2fpga.flow import route as module
+from dnn2fpga.flow.family import FAMILIES
+from dnn2fpga.flow.route import SEEDS, route
+from dnn2fpga.flow.toolchain import ToolError
+
+CLOCK = 80.0
+SCRIPT = """#!/bin/sh
+for argument; do
+  case $before in --report) report=$argument;; --textcfg) routed=$argument;; --seed) seed=$argument;; esac
+  before=$argument
+done
+echo $$ > began_$seed
+echo $seed > $routed
+cp ../report_$seed $report
+. ../script_$seed
+"""
+
+
+@dataclass
+class Tool:
+    """A nextpnr that does for each seed what it is told."""
+
+    folder: Path
+
+    def seed(self, seed: int, fmax: float, script: str = "") -> None:
+        (self.folder / f"report_{seed}").write_text(json.dumps({"fmax": {"clk": {"achieved": fmax}}}))
+        (self.folder / f"script_{seed}").write_text(script)
+
+    def all_others(self, fmax: float, script: str = "") -> None:
+        for seed in range(1, SEEDS + 1):
+            if not (self.folder / f"report_{seed}").exists():
+                self.seed(seed, fmax, script)
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "out"
+
+    def route(self, progress=lambda step: None):
+        return route(FAMILIES["ecp5"], find("ulx3s_12f"), self.out, CLOCK, progress)
+
+    def began(self) -> set[int]:
+        return {int(path.name.removeprefix("began_")) for path in self.out.glob("began_*")}
+
+    def none_lives(self) -> bool:
+        return not any(Path(f"/proc/{path.read_text().strip()}").exists() for path in self.out.glob("began_*"))
+
+
+@pytest.fixture
+def tool(tmp_path, monkeypatch):
+    (tmp_path / "nextpnr").write_text(SCRIPT)
+    (tmp_path / "nextpnr").chmod(0o755)
+    (tmp_path / "out").mkdir()
+    monkeypatch.setenv("NEXTPNR_ECP5", str(tmp_path / "nextpnr"))
+    monkeypatch.setattr(module, "_at_once", lambda: 4)
+    return Tool(tmp_path)
+
+
+def test_a_first_seed_that_meets_the_clock_is_the_only_one(tool):
+    tool.seed(1, CLOCK)
+    tool.all_others(200)
+    routed = tool.route()
+    assert (routed.seed, routed.fmax_mhz) == (1, CLOCK)
+    assert tool.began() == {1}
+    assert (tool.out / "top.config").read_text() == "1\n"
+
+
+def test_the_lowest_seed_that_meets_the_clock_is_kept_though_others_are_sooner_and_faster(tool):
+    tool.seed(3, 85, "sleep 1")
+    tool.seed(4, 90)
+    tool.all_others(79)
+    routed = tool.route()
+    assert (routed.seed, routed.fmax_mhz, routed.report["fmax"]["clk"]["achieved"]) == (3, 85, 85)
+    assert (tool.out / "top.config").read_text() == "3\n"
+    assert not list(tool.out.glob("routed_*"))
+    assert (tool.out / "nextpnr_2.log").exists()
+
+
+def test_what_cannot_be_kept_any_more_is_stopped_and_no_other_begun(tool):
+    tool.seed(1, 79)
+    tool.seed(2, 80)
+    tool.all_others(90, "exec sleep 60")
+    begin = time.monotonic()
+    assert tool.route().seed == 2
+    assert time.monotonic() - begin < 30
+    assert tool.began() <= {1, 2, 3, 4, 5}
+    assert tool.none_lives()
+
+
+def test_if_none_meets_the_clock_the_fastest_of_all_is_kept(tool):
+    tool.seed(5, 79.5)
+    tool.seed(7, 79.5)
+    tool.all_others(75)
+    routed = tool.route()
+    assert (routed.seed, routed.fmax_mhz) == (5, 79.5)
+    assert tool.began() == set(range(1, SEEDS + 1))
+    assert (tool.out / "top.config").read_text() == "5\n"
+
+
+@pytest.mark.parametrize("first", [75, 90], ids=["several", "the first"])
+def test_an_interrupt_leaves_none_running(tool, first):
+    tool.seed(1, first, "exec sleep 60" if first > CLOCK else "")
+    tool.all_others(90, "exec sleep 60")
+
+    def interrupt():
+        while not tool.began() >= ({1} if first > CLOCK else {2, 3, 4, 5}):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        tool.route()
+    assert time.monotonic() - begin < 30
+    time.sleep(0.2)  # until those that were killed are waited for
+    assert tool.none_lives()
+
+
+def test_one_that_fails_ends_all(tool):
+    tool.seed(1, 79)
+    tool.seed(3, 90, "echo ERROR: out of luck; exit 1")
+    tool.all_others(79, "exec sleep 60")
+    tool.seed(1, 79)
+    with pytest.raises(ToolError, match="nextpnr-ecp5 failed with status 1: ERROR: out of luck"):
+        tool.route()
+    time.sleep(0.2)
+    assert tool.none_lives()
+
+
+def test_nothing_of_a_build_before_is_left(tool):
+    tool.seed(1, 90)
+    for stale in ("nextpnr_4.log", "routed_4.json"):
+        (tool.out / stale).touch()
+    tool.route()
+    assert not (tool.out / "nextpnr_4.log").exists()
+    assert not (tool.out / "routed_4.json").exists()
+
+
+def test_its_steps_are_told(tool):
+    lines = [
+        "Info: Packing constants..",
+        "Info: Creating initial analytic placement for 16304 cells, random placement wirelen = 3385822.",
+        "Info: Running simulated annealing placer for refinement.",
+        "Info: Routing 5432 arcs.",
+        "Info:       1000 |       24        975 |   24   975 |      4470|       0.10       0.10|",
+        "Info:     iter=1 wires=11 overused=77 overuse=88 tmgfail=0 archfail=NA",
+    ]
+    tool.seed(1, 90, "\n".join(f"echo '{line}'" for line in lines))
+    told = []
+    tool.route(told.append)
+    assert told == [
+        "placing and routing: seed 1 packing cells",
+        "placing and routing: seed 1 placing",
+        "placing and routing: seed 1 refining the placement",
+        "placing and routing: seed 1 routing",
+        "placing and routing: seed 1 routing, 4470 arcs left",
+        "placing and routing: seed 1 routing, 77 wires taken twice",
+    ]
+    assert (tool.out / "nextpnr_1.log").read_text().splitlines() == lines
+
+
+def test_as_many_run_at_once_as_there_are_cores_and_memory_for(monkeypatch):
+    monkeypatch.setattr(module.joblib, "cpu_count", lambda: 6)
+    taken = {"kB": 1}
+    monkeypatch.setattr(module.resource, "getrusage", lambda who: SimpleNamespace(ru_maxrss=taken["kB"]))
+    assert module._at_once() == 6
+    meminfo = Path("/proc/meminfo").read_text()
+    taken["kB"] = int(meminfo.split("MemTotal:")[1].split()[0])
+    assert module._at_once() == 1
