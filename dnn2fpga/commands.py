@@ -21,9 +21,10 @@ from .flow.build import read_record
 from .flow.engines import ENGINES, Engine, Stalls, default_engine
 from .flow.simulate import Simulation
 from .flow.verify import verify_board
-from .kinds import KINDS, SPECS
+from .kinds import KINDS, REFUSED, SPECS
 from .model import description as float_description
 from .model.keras_graph import NOTHING_AT_INFERENCE
+from .model.keras_refusals import ADVICE
 from .platforms import BOARDS, find
 from .quant import description as integer_description
 from .quant.graph import QGraph
@@ -166,12 +167,15 @@ def layers(options: Namespace, show: Show) -> Answer:
     rows = [
         {
             "kind": kind.name, "keras": list(kind.reads), "activation": kind.activation,
-            "hardware": kind.foldings is not None, "note": kind.note,
+            "hardware": kind.foldings is not None, "note": kind.note, "refused": kind.refused,
         }
         for kind in KINDS
     ]  # fmt: skip
-    report.layers(rows, NOTHING_AT_INFERENCE, show)
-    return {"layers": rows, "dropped": list(NOTHING_AT_INFERENCE)}
+    answer = {
+        "layers": rows, "dropped": list(NOTHING_AT_INFERENCE), "refused": ADVICE, "refused_of_all": list(REFUSED),
+    }  # fmt: skip
+    report.layers(answer, show)
+    return answer
 
 
 def _simulate(

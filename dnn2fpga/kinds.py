@@ -82,9 +82,10 @@ class Kind:
     """One layer kind.
 
     `keras` is the Keras layer that it reads, None if there is none; `activation` the name of the Keras activation
-    that it is; `foldings` lists the hardware for an integer layer, None if it needs none. `note` says what is and is
-    not supported, where the names leave that open; `lowered` holds the Keras layers of other names that become this
-    kind, for the most part, each with what makes its parts.
+    that it is; `foldings` lists the hardware for an integer layer, None if it needs none. `note` says what is
+    supported, `refused` what is not, where the names leave that open; what every layer refuses is in `REFUSED`.
+    `lowered` holds the Keras layers of other names that become this kind, for the most part, each with what makes its
+    parts.
     """
 
     spec: type[Op]
@@ -92,6 +93,7 @@ class Kind:
     activation: str | None = None
     foldings: Callable[[QNode], Iterable[Folding]] | None = None
     note: str = ""
+    refused: str = ""
     lowered: Mapping[str, Lower] = field(default_factory=dict)
 
     @property
@@ -110,12 +112,14 @@ def _as(spec: type[Op]) -> Lower:
     return lambda config, weights: [("", *spec.from_keras(config, weights))]
 
 
+BROADCAST = "inputs of different shapes"
+
 KINDS = (
     Kind(
         Conv2D,
         "Conv2D",
         foldings=conv2d.foldings,
-        note="strides, padding, dilation, groups; channels last only",
+        note="strides, padding, dilation, groups, depth_multiplier; causal over sequences; output_padding",
         lowered={
             "Conv1D": lowered_conv.conv1d,
             "DepthwiseConv1D": lowered_conv.depthwise_conv1d,
@@ -130,25 +134,28 @@ KINDS = (
         MaxPool2D,
         "MaxPooling2D",
         foldings=max_pool2d.foldings,
+        note="pool_size, strides, padding",
         lowered={"MaxPooling1D": lowered_conv.pooling1d(MaxPool2D)},
     ),
     Kind(
         AveragePool2D,
         "AveragePooling2D",
         foldings=average_pool2d.foldings,
+        note="pool_size, strides, padding (left out of the average)",
         lowered={"AveragePooling1D": lowered_conv.pooling1d(AveragePool2D)},
     ),
     Kind(Dense, "Dense", foldings=dense.foldings, note="on the last axis of any tensor"),
-    Kind(Flatten, "Flatten"),
-    Kind(Reshape, "Reshape"),
-    Kind(Permute, "Permute", foldings=permute.foldings),
+    Kind(Flatten, "Flatten", note="costs nothing"),
+    Kind(Reshape, "Reshape", note="costs nothing"),
+    Kind(Permute, "Permute", foldings=permute.foldings, note="any order of the axes"),
     Kind(ZeroPadding, "ZeroPadding2D", foldings=zero_padding.foldings, lowered={"ZeroPadding1D": _as(ZeroPadding)}),
     Kind(Cropping, "Cropping2D", foldings=cropping.foldings, lowered={"Cropping1D": _as(Cropping)}),
     Kind(
         UpSampling,
         "UpSampling2D",
         foldings=up_sampling.foldings,
-        note="nearest only",
+        note="interpolation nearest",
+        refused="interpolation bilinear, bicubic, …",
         lowered={"UpSampling1D": _as(UpSampling)},
     ),
     Kind(
@@ -163,7 +170,7 @@ KINDS = (
         foldings=global_pool.foldings,
         lowered={"GlobalMaxPooling1D": _as(GlobalMaxPool)},
     ),
-    Kind(ReLU, "ReLU", "relu", relu.foldings),
+    Kind(ReLU, "ReLU", "relu", relu.foldings, "max_value, negative_slope, threshold"),
     Kind(Tanh, None, "tanh", table.foldings),
     Kind(Sigmoid, None, "sigmoid", table.foldings),
     Kind(BentReLU, None, "relu6", table.foldings),
@@ -177,28 +184,54 @@ KINDS = (
     Kind(HardSilu, None, "hard_silu", table.foldings),
     Kind(Gelu, None, "gelu", table.foldings),
     Kind(Exponential, None, "exponential", table.foldings),
-    Kind(PReLU, "PReLU", foldings=prelu.foldings),
-    Kind(Softmax, "Softmax", "softmax", softmax.foldings, "at the end: logits and the winner"),
+    Kind(
+        PReLU,
+        "PReLU",
+        foldings=prelu.foldings,
+        note="a slope a channel, or one for all",
+        refused="a slope a position: use shared_axes=[1, 2]",
+    ),
+    Kind(
+        Softmax,
+        "Softmax",
+        "softmax",
+        softmax.foldings,
+        "at the end: logits and the winner; within a model: row_softmax",
+        "any axis but the last",
+    ),
     Kind(
         Affine,
         foldings=affine.foldings,
         note="also BatchNormalization that no kernel takes in",
+        refused="any axis but the last; invert of Normalization; staying in floating point",
         lowered={"Rescaling": rescaling, "Normalization": normalization},
     ),
-    Kind(Add, "Add", foldings=add.foldings),
-    Kind(Subtract, "Subtract", foldings=add.foldings),
-    Kind(Multiply, "Multiply", foldings=multiply.foldings),
-    Kind(Maximum, "Maximum", foldings=maximum.foldings),
-    Kind(Concatenate, "Concatenate", foldings=in_turn.foldings),
+    Kind(Add, "Add", foldings=add.foldings, note="two inputs or more", refused=BROADCAST),
+    Kind(Subtract, "Subtract", foldings=add.foldings, note="two inputs", refused=BROADCAST),
+    Kind(
+        Multiply,
+        "Multiply",
+        foldings=multiply.foldings,
+        note="two inputs",
+        refused=f"more than two inputs; {BROADCAST}",
+    ),
+    Kind(Maximum, "Maximum", foldings=maximum.foldings, note="two inputs or more", refused=BROADCAST),
+    Kind(Concatenate, "Concatenate", foldings=in_turn.foldings, note="along any axis"),
     Kind(Slice, foldings=slice_.foldings, note="takes one of several inputs"),
     Kind(Pack, foldings=in_turn.foldings, note="joins several outputs"),
-    Kind(Lookup, foldings=table.foldings),
+    Kind(Lookup, foldings=table.foldings, note="functions of one value in .tflite files"),
     Kind(RowSoftmax, foldings=row_softmax.foldings, note="softmax within a model"),
-    Kind(FloatConv2D, foldings=conv2d.float_foldings),
-    Kind(FloatDense, foldings=float_dense.foldings),
-    Kind(ToFloat, foldings=convert.to_float_foldings),
-    Kind(ToInteger, foldings=convert.to_integer_foldings),
+    Kind(FloatConv2D, foldings=conv2d.float_foldings, note="what stays in floating point"),
+    Kind(FloatDense, foldings=float_dense.foldings, note="what stays in floating point"),
+    Kind(ToFloat, foldings=convert.to_float_foldings, note="before layers in floating point"),
+    Kind(ToInteger, foldings=convert.to_integer_foldings, note="behind layers in floating point"),
 )
+
+REFUSED = (
+    "data_format channels_first", "a dtype other than float32", "masks", "calls with training=True",
+    "inputs without a fixed shape", "classes and functions of your own", "layers that give several tensors",
+)  # fmt: skip
+"""What is refused of every layer."""
 
 SPECS = {kind.name: kind.spec for kind in KINDS}
 FOLDINGS = {kind.name: kind.foldings for kind in KINDS}

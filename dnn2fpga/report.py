@@ -112,17 +112,24 @@ def boards(rows: Sequence[Answer], show: Show) -> None:
     show.table("Boards", [{head: row[key] for key, head in heads.items()} for row in rows])
 
 
-def layers(rows: Sequence[Answer], dropped: Sequence[str], show: Show) -> None:
-    """The layer kinds, and the Keras layers of which nothing is left."""
+def layers(answer: Answer, show: Show) -> None:
+    """The layer kinds, the Keras layers of which nothing is left, and what is refused."""
     table = [
         {
             "kind": row["kind"], "Keras layers": ", ".join(row["keras"]) or "–", "activation": row["activation"],
-            "hardware": row["hardware"], "note": row["note"] or "–",
+            "hardware": row["hardware"], "supported": row["note"] or "–", "not supported": row["refused"] or "–",
         }
-        for row in rows
+        for row in answer["layers"]
     ]  # fmt: skip
     show.table("Layers", table)
-    show.line(f"Dropped, as they only matter in training: {', '.join(dropped)}.")
+    show.line(f"Dropped, as they only matter in training: {', '.join(answer['dropped'])}.")
+    show.line(f"Not supported of any layer: {', '.join(answer['refused_of_all'])}.")
+    show.line("\nNot supported, and what to do instead:")
+    named: dict[str, list[str]] = {}
+    for name, advice in answer["refused"].items():
+        named.setdefault(advice, []).append(name)
+    for advice, names in named.items():
+        show.line(f"  {', '.join(names)}: {advice}")
 
 
 def bench(rows: Sequence[Answer], show: Show) -> None:

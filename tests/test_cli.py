@@ -23,6 +23,7 @@ from dnn2fpga.flow.engines import ENGINES
 from dnn2fpga.flow.simulate import Mismatch, Simulation
 from dnn2fpga.hw.requantize import Rescale
 from dnn2fpga.kinds import KINDS, LOWERED
+from dnn2fpga.model.keras_refusals import ADVICE
 from dnn2fpga.quant.graph import QGraph
 
 from .networks import Builder
@@ -171,11 +172,14 @@ def test_layers(answer, read):
     found, status = answer("layers")
     assert status == 0
     rows = {row["kind"]: row for row in found["layers"]}
-    assert set(rows["max_pool2d"]) == {"kind", "keras", "activation", "hardware", "note"}
+    assert set(rows["max_pool2d"]) == {"kind", "keras", "activation", "hardware", "note", "refused"}
     assert rows["max_pool2d"]["keras"] == ["MaxPooling2D", "MaxPooling1D"]
     assert "Dropout" in found["dropped"]
+    assert set(found["refused"]) == set(ADVICE)
     said = read("layers")
     assert "MaxPooling2D" in said
+    assert "bilinear" in said
+    assert "LSTM, GRU" in said
     assert "SpatialDropout2D" in said
 
 

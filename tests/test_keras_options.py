@@ -62,6 +62,40 @@ def test_options_that_are_refused(text):
         d2f.from_keras(keras.Sequential([keras.Input(shape), layer]))
 
 
+IN_TABLE = {
+    "up_sampling": [
+        lambda i, name=name: layers.UpSampling2D(2, interpolation=name)(i) for name in ("bilinear", "bicubic")
+    ],
+    "prelu": [lambda i: layers.PReLU()(i)],
+    "softmax": [lambda i: layers.Softmax(axis=1)(i)],
+    "affine": [
+        lambda i: layers.Normalization(axis=1, mean=np.zeros(9), variance=np.ones(9))(i),
+        lambda i: layers.Normalization(axis=None, mean=0.0, variance=2.0, invert=True)(i),
+        lambda i: layers.BatchNormalization(axis=2)(i),
+    ],
+    "add": [lambda i: layers.Add()([i, layers.GlobalAveragePooling2D(keepdims=True)(i)])],
+    "subtract": [lambda i: layers.Subtract()([i, layers.GlobalAveragePooling2D(keepdims=True)(i)])],
+    "multiply": [
+        lambda i: layers.Multiply()([i, i, i]),
+        lambda i: layers.Multiply()([i, layers.GlobalAveragePooling2D(keepdims=True)(i)]),
+    ],
+    "maximum": [lambda i: layers.Maximum()([i, layers.GlobalAveragePooling2D(keepdims=True)(i)])],
+}
+"""For each row of `dnn2fpga layers` that says what is not supported, what it says."""
+
+
+def test_every_row_that_says_what_is_refused_is_here():
+    assert {kind.name for kind in KINDS if kind.refused} == set(IN_TABLE)
+
+
+@pytest.mark.parametrize(("name", "at"), [(name, at) for name, cases in IN_TABLE.items() for at in range(len(cases))])
+def test_what_the_table_says_is_refused(name, at):
+    i = keras.Input(IMAGE)
+    model = keras.Model(i, IN_TABLE[name][at](i))
+    with pytest.raises(d2f.Refusal, match=rf"^layer '{model.layers[-1].name}': .*; "):
+        d2f.from_keras(model)
+
+
 CHANNELS_FIRST = {
     "Conv1D": (STEPS, (2, 3)),
     "Conv2D": (IMAGE, (2, 3)),

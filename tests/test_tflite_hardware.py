@@ -57,7 +57,10 @@ def straightened(qgraph):
 
 
 @pytest.mark.parametrize("maker", [Random, Limited])
-@pytest.mark.parametrize("name", ["conv", "depthwise", "dense", "average", "max", "mean", "add", "mul", "softmax"])
+@pytest.mark.parametrize(
+    "name",
+    ["conv", "depthwise", "dense", "average", "max", "mean", "add", "mul", "add_constant", "mul_constant", "softmax"],
+)
 def test_an_operator_in_hardware_gives_its_integers(name, maker, tmp_path):
     check(*read(OPERATORS[name], maker(0), tmp_path))
 

@@ -13,7 +13,7 @@ from ..fixed import Format
 from ..graph import QGraph, QNode
 from . import file, joins, pools, shapes, sums, tables
 from .file import File, Operator
-from .site import Site, Value, format_of, shape_of
+from .site import ONE_BATCH, Site, Value, format_of, shape_of
 
 OPERATORS: dict[str, Callable[[Site], list[QNode]]] = {
     "ADD": joins.add,
@@ -22,6 +22,7 @@ OPERATORS: dict[str, Callable[[Site], list[QNode]]] = {
     "CONV_2D": sums.conv_2d,
     "DEPTHWISE_CONV_2D": sums.depthwise_conv_2d,
     "DEQUANTIZE": shapes.dequantize,
+    "EXPAND_DIMS": shapes.reshape,
     "FULLY_CONNECTED": sums.fully_connected,
     "LEAKY_RELU": tables.leaky_relu,
     "LOGISTIC": tables.logistic,
@@ -37,6 +38,12 @@ OPERATORS: dict[str, Callable[[Site], list[QNode]]] = {
     "TANH": tables.tanh,
 }
 """What makes the layers of each operator: several, one behind the other, or none where nothing is to be done."""
+
+OF_BATCHES = ("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND")
+"""What the converter makes of a dilated convolution if the batch is free."""
+
+SIZES = ("INT32", "INT64")
+"""The types of tensors that hold sizes."""
 
 
 def from_tflite(path: str | Path) -> QGraph:
@@ -54,13 +61,17 @@ def from_tflite(path: str | Path) -> QGraph:
 def _nodes(found: File) -> list[QNode]:
     if len(found.inputs) != 1 or len(found.outputs) != 1:
         raise Refusal(f"it has {len(found.inputs)} inputs and {len(found.outputs)} outputs; one of each is supported")
-    unknown = [operator for operator in found.operators if operator.name not in OPERATORS]
-    if unknown:
-        raise Refusal(_where(unknown[0], found) + f"is not supported; these are: {', '.join(sorted(OPERATORS))}")
     given = found.tensors[found.inputs[0]]
+    operators = [operator for operator in found.operators if not _of_sizes(operator, found)]
+    unknown = [operator for operator in operators if operator.name not in OPERATORS]
+    if unknown:
+        advice = ONE_BATCH if unknown[0].name in OF_BATCHES else "quantize the Keras model itself ('dnn2fpga quantize')"
+        raise Refusal(
+            _where(unknown[0], found) + f"is not supported; {advice}; these are: {', '.join(sorted(OPERATORS))}"
+        )
     values = {given.index: Value(INPUT, shape_of(given), None if given.type == "FLOAT32" else format_of(given))}
     nodes: list[QNode] = []
-    for operator in found.operators:
+    for operator in operators:
         try:
             made = _convert(operator, found, values)
         except Refusal as refusal:
@@ -71,13 +82,19 @@ def _nodes(found: File) -> list[QNode]:
     return nodes
 
 
+def _of_sizes(operator: Operator, found: File) -> bool:
+    """Whether an operator only works out sizes, where the batch is free. Those of one image the tensors tell."""
+    return bool(operator.outputs) and all(found.tensors[index].type in SIZES for index in operator.outputs)
+
+
 def _convert(operator: Operator, found: File, values: dict[int, Value]) -> list[QNode]:
     """The layers of one operator; what stands for its output is added to `values`."""
     if len(operator.outputs) != 1:
         raise Refusal(f"it gives {len(operator.outputs)} tensors; one is supported")
     for index in operator.inputs:
-        if index >= 0 and found.tensors[index].data is None and index not in values:
-            raise Refusal(f"its input '{found.tensors[index].name}' is given by no operator before it")
+        tensor = found.tensors[index]
+        if index >= 0 and tensor.data is None and tensor.type not in SIZES and index not in values:
+            raise Refusal(f"its input '{tensor.name}' is given by no operator before it")
     output = found.tensors[operator.outputs[0]]
     inputs = tuple(found.tensors[index] if index >= 0 else None for index in operator.inputs)
     site = Site(operator, inputs, output, values, output.index == found.outputs[0])

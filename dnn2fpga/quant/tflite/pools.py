@@ -10,6 +10,7 @@ from ..fixed import Format
 from ..graph import QNode
 from ..ops.average_pool2d import AveragePool2D
 from ..ops.conv2d import Conv2D
+from ..ops.image import image_shape
 from ..ops.max_pool2d import MaxPool2D
 from ..ops.window import Window
 from ..thresholds import Line
@@ -39,7 +40,7 @@ def average_pool_2d(site: Site) -> list[QNode]:
 
 
 def mean(site: Site) -> list[QNode]:
-    """The mean over height and width: a convolution of ones, each channel by itself.
+    """The mean over height and width, or over a sequence: a convolution of ones, each channel by itself.
 
     Its factor holds 1 / count: `QuantizedMeanOrSum` of tensorflow/lite/kernels/internal/reference/reduce.h.
     """
@@ -59,7 +60,7 @@ def mean(site: Site) -> list[QNode]:
     arrays["kernel"] = np.ones((count, channels), np.int64)
     scalars = {"shift": line.shift, "low": limits[0], "high": limits[1], "weight_bits": 2}
     spec = Conv2D(channels, Window((height, width)), groups=channels)
-    node = site.node(spec, arrays, scalars, output_shape=(1, 1, channels))
+    node = site.node(spec, arrays, scalars, output_shape=(1, 1, channels)[-len(site.arriving().shape) :])
     return flattened_to(site, node, site.output_shape)
 
 
@@ -67,9 +68,12 @@ def _image(site: Site) -> Shape:
     shape, axes = site.arriving().shape, site.constant(1, "axes", "INT32").reshape(-1)
     rank = len(shape) + 1
     found = {int(axis) % rank for axis in axes}
-    if rank != 4 or found != {1, 2}:
-        raise Refusal(f"the mean over axes {sorted(found)} of {rank} is not supported; take it over height and width")
-    return shape
+    if rank not in (3, 4) or found != {*range(1, rank - 1)}:
+        raise Refusal(
+            f"the mean over axes {sorted(found)} of {rank} is not supported; take it over height and width, or over a "
+            "sequence"
+        )
+    return image_shape(shape)
 
 
 def _means(counts: np.ndarray, fmt: Format) -> Line:

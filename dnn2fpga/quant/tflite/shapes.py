@@ -12,13 +12,15 @@ from ..ops.flatten import Flatten
 from ..ops.reshape import Reshape
 from ..ops.softmax import Softmax
 from ..ops.zero_padding import ZeroPadding
-from .site import Site
+from .site import ONE_BATCH, Site
 
 
 def reshape(site: Site) -> list[QNode]:
     """The same values over other axes."""
     site.same_format()
     shape = site.arriving().shape
+    if math.prod(site.output_shape) != math.prod(shape):
+        raise Refusal(f"from {shape} to {site.output_shape}: it moves values into the batch; {ONE_BATCH}")
     if site.output_shape == shape:
         return []
     to_one_axis = site.output_shape == (math.prod(shape),)
@@ -29,9 +31,9 @@ def pad(site: Site) -> list[QNode]:
     """Zeros around an image: a layer of its own, which the windows behind it could hold as a border."""
     site.same_format()
     margins = site.constant(1, "paddings", "INT32")
-    if margins.shape != (4, 2) or margins[0].any() or margins[3].any() or margins.min() < 0:
-        raise Refusal(f"paddings {margins.tolist()} are not supported; pad height and width of an image")
-    (top, bottom), (left, right) = margins[1:3].tolist()
+    if len(margins) not in (3, 4) or margins[0].any() or margins[-1].any() or margins.min() < 0:
+        raise Refusal(f"paddings {margins.tolist()} are not supported; pad height and width of an image, or a sequence")
+    (top, bottom), (left, right) = [[0, 0], *margins[1:-1].tolist()][-2:]
     return [site.node(ZeroPadding(((top, bottom), (left, right))))]
 
 
@@ -55,7 +57,7 @@ def softmax(site: Site) -> list[QNode]:
     i, (classes, *more) = site.arriving().fmt, site.arriving().shape[::-1]
     assert isinstance(i, Format)
     if not site.last or more:
-        raise Refusal("softmax is supported at the end of a network, over one axis")
+        raise Refusal("softmax is supported at the end of a network, over one axis; quantize the Keras model itself")
     if site.o != Format(8, True, 2.0**-8, -128):
         raise Refusal("its output must be int8 with scale 1/256 and zero point -128")
     if classes - 1 > i.maximum:

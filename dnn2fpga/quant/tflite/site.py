@@ -84,11 +84,20 @@ class Site:
         return tensor.data
 
     @property
-    def i(self) -> Format:
-        """The format of its first input."""
-        found = self.arriving().fmt
+    def has_constant(self) -> bool:
+        """Whether one of its first two inputs is a constant of the file."""
+        return any(self.tensor(at).data is not None for at in range(2))
+
+    def format(self, at: int) -> Format:
+        """The format of input `at`."""
+        found = self.arriving(at).fmt
         assert isinstance(found, Format)
         return found
+
+    @property
+    def i(self) -> Format:
+        """The format of its first input."""
+        return self.format(0)
 
     @property
     def o(self) -> Format:
@@ -107,14 +116,16 @@ class Site:
         scalars: Mapping[str, int] | None = None,
         *,
         reads: int = 1,
+        at: int = 0,
         o: Format | None = None,
         output_shape: Shape | None = None,
     ) -> QNode:
-        """The layer of `spec` that does what the operator does, and reads its first `reads` inputs."""
-        first, *also = (self.arriving(at) for at in range(reads))
+        """The layer of `spec` that does what the operator does, and reads `reads` of its inputs, from input `at` on."""
+        ports = range(at, at + reads)
+        first, *also = map(self.arriving, ports)
         return QNode(
             self.name, spec, first.shape, output_shape or self.output_shape, first.fmt, o or self.o,
-            arrays or {}, scalars or {}, tuple(self.value(at).name for at in range(reads)), tuple(also),
+            arrays or {}, scalars or {}, tuple(self.value(port).name for port in ports), tuple(also),
             rounding="tflite",
         )  # fmt: skip
 
@@ -135,6 +146,7 @@ def window(site: Site, kernel: tuple[int, int], *, dilates: bool = False) -> Win
     return Window(kernel, strides, site.option("Padding").lower(), dilation)
 
 
+ONE_BATCH = "convert the model with keras.Input(shape, batch_size=1)"
 CONVERT = "convert it with a representative data set and TFLITE_BUILTINS_INT8"
 
 
@@ -150,7 +162,9 @@ def format_of(tensor: Tensor) -> Format:
 def shape_of(tensor: Tensor) -> Shape:
     """The shape without the batch. Raises `Refusal` if a size is free, or the batch is not one."""
     if -1 in tensor.signature[1:]:
-        raise Refusal(f"tensor '{tensor.name}' has the free sizes {tensor.signature}; only the batch may be free")
+        raise Refusal(
+            f"tensor '{tensor.name}' has the free sizes {tensor.signature}; only the batch may be free: {ONE_BATCH}"
+        )
     if len(tensor.shape) < 2 or tensor.shape[0] != 1 or min(tensor.shape) < 1:
         raise Refusal(f"tensor '{tensor.name}' has shape {tensor.shape}; (1, …) is supported")
     return tensor.shape[1:]

@@ -128,7 +128,7 @@ TABLES = {
     "CONCATENATION": "ConcatenationOptions", "MEAN": "ReducerOptions", "SOFTMAX": "SoftmaxOptions",
     "LEAKY_RELU": "LeakyReluOptions", "PAD": "PadOptions", "RESHAPE": "ReshapeOptions",
 }  # fmt: skip
-VERSIONS = {"FULLY_CONNECTED": 4, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "RESHAPE": 1}
+VERSIONS = {"FULLY_CONNECTED": 4, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "RESHAPE": 1, "EXPAND_DIMS": 1}
 
 
 def vector(b, start, values, prepend):

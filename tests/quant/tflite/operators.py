@@ -99,6 +99,25 @@ def join(name):
     return build
 
 
+def by_constant(name):
+    """Of one value a channel, or one for all, on either side."""
+
+    def build(m):
+        x = m.activation([(3, 2, 4), (5, 4), (4,)][m.rng.integers(3)])
+        shape = [(4,), (1, 4), (1,), ()][m.rng.integers(4)]
+        scale, zero = float(m.rng.uniform(0.001, 0.2)), int(m.rng.integers(-128, 128))
+        constant = m.tensor(shape, scale, zero, data=m.rng.integers(-128, 128, shape))
+        inputs = [x, constant] if m.rng.integers(2) else [constant, x]
+        return x, m.operator(name, inputs, m.activation(m.tensors[x]["shape"][1:], 0.1), **m.fused())
+
+    return build
+
+
+def mean_of_sequence(m):
+    x = m.activation((7, 5))
+    return x, m.operator("MEAN", [x, m.tensor((1,), type_="INT32", data=[1])], m.activation((5,)), KeepDims=False)
+
+
 def table(name, scale=None, zero=None, **options):
     def build(m):
         x = m.activation((256,))
@@ -125,6 +144,17 @@ def pad(m):
     return x, m.operator("PAD", [x, margins], m.like(x, (6, 5, 2)))
 
 
+def pad_sequence(m):
+    x = m.activation((5, 2))
+    margins = m.tensor((3, 2), type_="INT32", data=[[0, 0], [2, 1], [0, 0]])
+    return x, m.operator("PAD", [x, margins], m.like(x, (8, 2)))
+
+
+def expand_dims(m):
+    x = m.activation((5, 2))
+    return x, m.operator("EXPAND_DIMS", [x, m.tensor((), type_="INT32", data=1)], m.like(x, (1, 5, 2)))
+
+
 def reshape(m):
     x = m.activation((3, 4, 2))
     shape = m.tensor((2,), type_="INT32", data=[1, 24])
@@ -139,7 +169,9 @@ def softmax(m):
 OPERATORS = {
     "conv": conv, "conv_with_ties": conv_with_ties, "depthwise": depthwise, "dense": dense,
     "dense_with_ties": dense_with_ties, "average": pool("AVERAGE_POOL_2D"), "max": pool("MAX_POOL_2D"), "mean": mean,
-    "add": join("ADD"), "mul": join("MUL"), "concatenation": concatenation, "pad": pad, "reshape": reshape,
+    "mean_of_sequence": mean_of_sequence, "add": join("ADD"), "mul": join("MUL"),
+    "add_constant": by_constant("ADD"), "mul_constant": by_constant("MUL"), "concatenation": concatenation,
+    "pad": pad, "pad_sequence": pad_sequence, "reshape": reshape, "expand_dims": expand_dims,
     "relu": table("RELU"), "relu6": table("RELU6"), "tanh": table("TANH"), "quantize": table("QUANTIZE"),
     "logistic": table("LOGISTIC", 1 / 256, -128), "logistic_of_far": logistic_of_far,
     "leaky_relu": table("LEAKY_RELU", Alpha=0.2), "softmax": softmax,
