@@ -20,8 +20,10 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from dnn2fpga.platforms import find
 from made_with import made_with
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
 from networks import seed_cnn
 from open_flow import BOARD
 
@@ -33,6 +35,7 @@ MHZ = 100.0
 """What plans are planned at: about what nextpnr reaches without haste."""
 SPEEDS = np.geomspace(400, 127_000, 30)
 """Images a second asked for."""
+CHIP = find(BOARD).device.budget.luts
 NNGEN_MHZ = 64.9
 """Routed of NNgen's jet MLP, where its seed CNN does not route."""
 
@@ -74,40 +77,41 @@ def planned() -> Iterable[dict[str, Any]]:
 
 
 def draw(plans: list[dict[str, Any]], rows: Mapping[str, Mapping[str, Any]], path: Path) -> None:
-    """The picture. Rows that were not routed are hollow where their clock can be assumed, else not shown."""
+    """The picture: plans and their front, rows that were routed, peers."""
     plt.rcParams["svg.fonttype"] = "none"
-    figure, axes = plt.subplots(figsize=(9, 5.5), layout="constrained")
-    luts, speed = ([row[name] for row in plans] for name in ("luts", "images_per_second"))
-    front = [row for row in plans if not any(dominates(other, row) for other in plans)]
-    front.sort(key=lambda row: row["luts"])
-    axes.step(
-        [row["luts"] for row in front], [row["images_per_second"] for row in front], where="post", color="0.7", zorder=1
-    )
+    figure, axes = plt.subplots(figsize=(9.5, 6), layout="constrained")
+    front = sorted((p for p in plans if not any(dominates(other, p) for other in plans)), key=lambda p: p["luts"])
+    axes.step(*_points(front), where="post", color="0.75", zorder=1, label="the best of them")
     dots = axes.scatter(
-        luts, speed, c=[row["dsps"] for row in plans], cmap="viridis", s=36, zorder=2,
-        label=f"dnn2fpga, planned, {MHZ:g} MHz",
+        *_points(plans), c=[plan["dsps"] for plan in plans], cmap="viridis_r", vmin=0, vmax=156, s=34, zorder=2,
+        label=f"dnn2fpga, planned, at {MHZ:g} MHz",
     )  # fmt: skip
-    figure.colorbar(dots, label="multipliers (of 156)", pad=0.01)
+    figure.colorbar(dots, label="multipliers of the plan, of 156", pad=0.01)
     routed = {name: row for name, row in rows.items() if row.get("fmax_mhz")}
-    marked(axes, {n: r for n, r in routed.items() if n.startswith("ours")}, "*", "tab:red", "dnn2fpga, routed")
-    marked(axes, {n: r for n, r in routed.items() if not n.startswith("ours")}, "D", "tab:blue", "peers, routed")
+    ours = {name: row for name, row in routed.items() if name.startswith("ours")}
+    _marked(axes, ours, "*", "tab:red", "dnn2fpga, routed, at its own clock")
+    _marked(axes, {name: row for name, row in routed.items() if name not in ours}, "D", "tab:blue", "peers, routed")
     for name, row in rows.items():
-        if name.startswith("NNgen") and not row.get("fmax_mhz") and row.get("luts"):
-            rate = NNGEN_MHZ * 1e6 / row["cycles_per_image"]
-            axes.scatter(row["luts"], rate, marker="D", s=60, facecolor="none", edgecolor="tab:blue", zorder=3)
-            said = f"{name}, not routed:\nat the {NNGEN_MHZ:g} MHz of its jet MLP"
-            axes.annotate(said, (row["luts"], rate), (-8, 10), textcoords="offset points", ha="right", fontsize=8)
-        elif name.startswith("TFLite") and row.get("images_per_second"):
-            rate = row["images_per_second"]
-            axes.axhline(rate, color="tab:blue", linestyle=":", linewidth=1)
-            axes.annotate(name + ", one thread", (0.01, rate), (0, 3), xycoords=("axes fraction", "data"),
-                          textcoords="offset points", color="tab:blue", fontsize=8)  # fmt: skip
+        if name.startswith("NNgen") and name not in routed:
+            at = row["luts"], NNGEN_MHZ * 1e6 / row["cycles_per_image"]
+            axes.scatter(*at, marker="D", s=70, facecolor="none", edgecolor="tab:blue", zorder=3)
+            said = f"{name}, not routed:\nhere at the {NNGEN_MHZ:g} MHz\nof its jet MLP"
+            _said(axes, said, at, "tab:blue", left=True)
+        elif name.startswith("TFLite"):
+            axes.axhline(row["images_per_second"], color="tab:blue", linestyle=":", linewidth=1)
+            _said(axes, f"{name}, one thread", (CHIP, row["images_per_second"]), "tab:blue", left=True)
+    axes.axvline(CHIP, color="0.5", linewidth=1)
+    _said(axes, "the whole chip", (CHIP, 200_000), "0.4", left=True)
     axes.set(
-        xlabel="LUTs (TRELLIS_COMB) of 83,640", ylabel="images/s", yscale="log", xlim=(0, 90_000),
+        xlabel="LUTs", ylabel="images/s", xscale="log", yscale="log", xlim=(2_500, 100_000), ylim=(300, 300_000),
         title="The seed CNN on an LFE5U-85F: throughput against LUTs",
     )  # fmt: skip
-    axes.grid(alpha=0.3, which="major")
-    axes.legend(loc="lower center", fontsize=8)
+    ticks = (3_000, 5_000, 10_000, 20_000, 30_000, 50_000, CHIP)
+    axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper left", fontsize=9)
     figure.savefig(path)
     plt.close(figure)
 
@@ -118,16 +122,23 @@ def dominates(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return better and one["luts"] <= other["luts"] and one["images_per_second"] >= other["images_per_second"]
 
 
-def marked(axes: Axes, rows: Mapping[str, Mapping[str, Any]], marker: str, color: str, label: str) -> None:
+def _points(rows: Iterable[Mapping[str, Any]]) -> tuple[list[float], list[float]]:
+    return [row["luts"] for row in rows], [row["images_per_second"] for row in rows]
+
+
+def _marked(axes: Axes, rows: Mapping[str, Mapping[str, Any]], marker: str, color: str, label: str) -> None:
     """Points with their names and clocks."""
-    if not rows:
-        return
-    luts, speed = ([row[name] for row in rows.values()] for name in ("luts", "images_per_second"))
-    axes.scatter(luts, speed, marker=marker, color=color, s=110, zorder=4, label=label)
+    if rows:
+        axes.scatter(*_points(rows.values()), marker=marker, color=color, s=130, zorder=4, label=label)
     for name, row in rows.items():
-        said = f"{name.removeprefix('ours, ')}\n{row['fmax_mhz']:.0f} MHz"
-        at = (row["luts"], row["images_per_second"])
-        axes.annotate(said, at, (9, -9), textcoords="offset points", va="top", fontsize=8, color=color)
+        said = f"{name.removeprefix('ours, ')}\n{row['fmax_mhz']:.0f} MHz, {row['dsps']} multipliers"
+        _said(axes, said, (row["luts"], row["images_per_second"]), color)
+
+
+def _said(axes: Axes, text: str, at: tuple[float, float], color: str, left: bool = False) -> None:
+    """A text beside a point: below it on its right, or above it on its left."""
+    where = {"xytext": (-6, 5), "ha": "right", "va": "bottom"} if left else {"xytext": (8, -7), "va": "top"}
+    axes.annotate(text, at, textcoords="offset points", fontsize=9, color=color, **where)
 
 
 if __name__ == "__main__":
