@@ -19,6 +19,7 @@ import argparse
 import json
 import os
 import shutil
+import sys
 import time
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -31,6 +32,8 @@ import peer_rows
 from comparison_table import planner_error, table, with_speed
 from environments import NotHere
 from made_with import made_with
+
+from dnn2fpga.errors import Refusal
 
 MEASURES = {
     **{name: partial(designs.measured, ours) for name, ours in designs.OURS.items()},
@@ -60,11 +63,16 @@ def main() -> None:
     asked = wanted(read(path), arguments.only)
     if not asked and arguments.only:
         parser.error(f"no row is called {arguments.only}; there are: {'; '.join(NAMES)}")
+    failed = []
     for name in asked:
         try:
             row = measured(name, arguments.minutes)
         except NotHere as reason:
             print(f"{name}: left out, {reason}", flush=True)
+            continue
+        except (Refusal, RuntimeError) as error:
+            print(f"{name}: failed, {error}", flush=True)
+            failed.append(name)
             continue
         rows = {**read(path), name: row}  # read anew: another run may have added to it
         rows = {name: rows[name] for name in NAMES if name in rows}
@@ -73,6 +81,8 @@ def main() -> None:
     text = f"{ABOUT}\n{table(rows)}\n{planner_error(rows)}\n"
     (arguments.out / "peers.md").write_text(text, encoding="utf-8")
     print(text)
+    if failed:
+        sys.exit(f"failed: {'; '.join(failed)}")
 
 
 def read(path: Path) -> dict[str, Any]:
