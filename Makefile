@@ -19,8 +19,10 @@ test: $(VENV)/test.stamp
 test-slow: $(VENV)/test.stamp
 	$(BIN)/pytest -n auto -m slow
 
-bench: $(VENV)/demo.stamp
+bench: $(VENV)/bench.stamp
 	$(BIN)/python -m dnn2fpga.bench
+	$(BIN)/python bench/beside_peers.py
+	$(BIN)/python bench/pareto.py
 
 clean:
 	rm -rf $(VENV)
@@ -31,11 +33,15 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) \
 		|| { rm -rf $(VENV); echo "Python's venv module is needed: on Debian, apt install python3-venv"; exit 1; }
 
-# The stamps are newer than pyproject.toml once what it asks for is installed. TensorFlow is for the tests alone.
+# The stamps are newer than pyproject.toml once what it asks for is installed. TensorFlow is for tests and bench alone.
 $(VENV)/demo.stamp: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[toolchain]'
 	@touch $@
 
 $(VENV)/test.stamp: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[toolchain,dev,keras]'
+	@touch $@ $(VENV)/demo.stamp
+
+$(VENV)/bench.stamp: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@touch $@ $(VENV)/demo.stamp

@@ -14,12 +14,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras_networks as nets
 import numpy as np
+from made_with import made_with
 
 import dnn2fpga as d2f
 from dnn2fpga.flow.engines import Cxxrtl
@@ -114,7 +112,7 @@ def main() -> None:
     for name in [arguments.only] if arguments.only else NETWORKS:
         if "MLPerf" in name and "DNN2FPGA_MODELS" not in os.environ:
             continue
-        rows[name] = {**run(NETWORKS[name]()), "with": where()}
+        rows[name] = {**run(NETWORKS[name]()), "with": made_with("amaranth", "keras", "numpy", "pyosys")}
         print(f"{name:34}" + "  ".join(f"{key} {value}" for key, value in rows[name].items()), flush=True)
         path.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -162,17 +160,6 @@ def ratio(expected: np.ndarray, found: np.ndarray) -> float:
     """Of the float model's outputs to what the integers differ by, in decibels."""
     expected, found = expected.reshape(len(expected), -1), found.reshape(len(expected), -1)
     return round(10 * float(np.log10(np.square(expected).sum() / np.square(expected - found).sum())), 1)
-
-
-def where() -> dict[str, Any]:
-    """What it was measured with."""
-    package = Path(d2f.__file__).parent  # which need not be the one beside this script
-    asked = ["git", "-C", str(package), "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
-    return {
-        "commit": commit.strip(), "python": platform.python_version(), "machine": platform.machine(),
-        "cores": os.cpu_count(), **{name: version(name) for name in ("amaranth", "keras", "numpy", "pyosys")},
-    }  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,0 +1,112 @@
+"""Verilog of other generators through the tools and options of our own builds, for the same chip.
+
+Their ports are more than the chip has pins, so all but the clock hang on shift registers: a flip-flop for each bit of
+an input, and a flip-flop and a LUT for each bit of an output. These are subtracted from all figures. The options are
+those of `dnn2fpga.flow.build`, save that Yosys may find multipliers by itself (ours stand in the netlist already).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dnn2fpga.platforms import find
+from limit import TooLong, within
+
+from dnn2fpga.flow import toolchain
+
+BOARD = "ulx3s_85f"
+MHZ = 100
+SEED = 1
+PLACED = {"TRELLIS_COMB": "luts", "TRELLIS_FF": "ffs", "MULT18X18D": "dsps", "DP16KD": "brams"}
+
+
+@dataclass(frozen=True)
+class Harness:
+    """Shift registers of so many bits."""
+
+    bits_in: int
+    bits_out: int
+
+    def subtracted(self, figures: dict[str, Any]) -> dict[str, Any]:
+        """What is left of a design's own."""
+        own = {"lut4": self.bits_out, "luts": self.bits_out, "ffs": self.bits_in + self.bits_out}
+        return {name: count - own.get(name, 0) for name, count in figures.items()}
+
+
+def implement(sources: Sequence[Path], top: str, clock: str, out: Path, minutes: float) -> dict[str, Any]:
+    """The figures of a module, synthesized, placed and routed in the folder `out`; a `note` where it is not."""
+    names = [source.name for source in sources]
+    for source in sources:
+        shutil.copy(source, out)
+    harness = _harness(names, top, clock, out)
+    toolchain.run_yosys(
+        f"read_verilog -sv {' '.join(names)} harness.v\nsynth_ecp5 -nowidelut -top harness\n"
+        "tee -o cells.json stat -json\nwrite_json top.json\n",
+        out,
+    )
+    budget = find(BOARD).device.budget
+    figures = {**harness.subtracted(synthesized(out)), "goal_mhz": MHZ}
+    if any(figures[name] > getattr(budget, name) for name in PLACED.values()):
+        return {**figures, "note": "too large for the chip"}
+    command = [
+        *toolchain.find("nextpnr-ecp5"), *find(BOARD).nextpnr, "--json", "top.json", "--textcfg", "top.config",
+        "--report", "report.json", "--log", "nextpnr.log", "--freq", str(MHZ), "--seed", str(SEED),
+        "--timing-allow-fail", "--lpf-allow-unconstrained",
+    ]  # fmt: skip
+    try:
+        within(minutes, lambda: toolchain.run(command, out, "nextpnr-ecp5"))
+    except TooLong:
+        return {**figures, **harness.subtracted(placed(out)), "note": not_routed(minutes)}
+    fmax = min(clock["achieved"] for clock in json.loads((out / "report.json").read_text())["fmax"].values())
+    return {**figures, **harness.subtracted(placed(out)), "fmax_mhz": fmax}
+
+
+def synthesized(out: Path) -> dict[str, int]:
+    """What Yosys made in a folder; of LUTs what they will be once placed, at least."""
+    cells = json.loads((out / "cells.json").read_text())["design"]["num_cells_by_type"]
+    luts = cells.get("LUT4", 0) + 2 * cells.get("CCU2C", 0) + 6 * cells.get("TRELLIS_DPR16X4", 0)
+    taken = {PLACED[name]: cells.get(name, 0) for name in PLACED if name != "TRELLIS_COMB"}
+    return {"lut4": cells.get("LUT4", 0), "luts": luts, **taken}
+
+
+def placed(out: Path) -> dict[str, int]:
+    """What nextpnr found in a folder; nothing where it did not come so far."""
+    log = out / "nextpnr.log"
+    found = re.findall(rf"({'|'.join(PLACED)}): +(\d+)/", log.read_text()) if log.is_file() else []
+    return {PLACED[name]: int(count) for name, count in found}
+
+
+def not_routed(minutes: float) -> str:
+    """What is said of a design for which the time did not suffice."""
+    return f"not routed in {minutes:g} minutes"
+
+
+def _harness(names: Sequence[str], top: str, clock: str, out: Path) -> Harness:
+    """Write `harness.v`."""
+    toolchain.run_yosys(
+        f"read_verilog -sv {' '.join(names)}\nhierarchy -top {top}\ntee -o ports.txt portlist {top}\n", out
+    )
+    ports = re.findall(r"^\s*(input|output) \[(\d+):(\d+)\] (\S+)\s*$", (out / "ports.txt").read_text(), re.M)
+    taken, wires = {"input": 0, "output": 0}, [f".{clock}(clk)"]
+    for direction, high, low, name in ports:
+        if name != clock:
+            start, width = taken[direction], int(high) - int(low) + 1
+            wires.append(f".{name}({'si' if direction == 'input' else 'o'}[{start + width - 1}:{start}])")
+            taken[direction] += width
+    bits_in, bits_out = taken["input"], taken["output"]
+    (out / "harness.v").write_text(
+        "module harness(input clk, input sin, input load, output sout);\n"
+        f"reg [{bits_in - 1}:0] si; always @(posedge clk) si <= {{si, sin}};\n"
+        f"wire [{bits_out - 1}:0] o;\n"
+        f"reg [{bits_out - 1}:0] so; always @(posedge clk) so <= load ? o : {{so, 1'b0}};\n"
+        f"assign sout = so[{bits_out - 1}];\n"
+        f"{top} dut({', '.join(wires)});\n"
+        "endmodule\n"
+    )
+    return Harness(bits_in, bits_out)
