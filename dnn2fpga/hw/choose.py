@@ -19,7 +19,7 @@ MOST_LUTS = 20_000
 placed and routed 6,700 in four minutes, but 45,000 not in sixteen."""
 
 
-SOFT = Resources(luts=80, ffs=64)
+SOFT = Resources(luts=154, ffs=64)
 """What a multiplier of 8 by 8 bits takes where it is made of LUTs."""
 
 FOLDINGS = Mapping[str, Callable[[QNode], Iterable[Folding]] | None]

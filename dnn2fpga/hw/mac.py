@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from . import popcount
 from .popcount import Popcount
+from .primitives.fabric import DIGIT
 from .primitives.multiplier import Multiplier
 from .resources import Device, Resources, adder, register
 
@@ -152,10 +153,13 @@ def node_widths(width: int, n: int, total: int) -> list[int]:
 
 
 def multiplier_resources(a: Shape, b: Shape, device: Device, *, dsp: bool) -> Resources:
-    """What one multiplier takes: hard blocks, or about a LUT for each pair of bits."""
+    """What one multiplier takes: hard blocks; or a LUT for each pair of bits, and the adders of `FabricProduct`."""
     width = a.width + b.width
     if not (dsp and device.budget.dsps):
-        return Resources(luts=a.width * b.width + width, ffs=2 * width + width * -(-min(a.width, b.width) // 4))
+        split, whole = sorted((a.width, b.width))
+        digits = -(-split // DIGIT)
+        adders = adder(whole + 2).luts * (split - digits) + adder(width).luts * (digits - 1)
+        return Resources(luts=split * whole + adders, ffs=width * (2 + digits))
     blocks = Multiplier.blocks(a, b, device.family)
     return Resources(dsps=blocks) + (adder(width) if blocks > 1 else Resources())
 
