@@ -140,10 +140,14 @@ def packed(design: d2f.Design, out: Path) -> Resources:
     assert board is not None
     values = {"values_in": math.prod(qgraph.input_shape), "values_out": math.prod(qgraph.output_shape)}
     top = Top(Pipeline(design.plan), board, **values, design_hash=bytes(4))
-    (out / "top.il").write_text(top.platform.prepare(top, "top").files["top.il"])
     family = FAMILIES[board.device.family]
+    names = "top.il", f"top.{family.constraints}"
+    files = top.platform.prepare(top, "top").files
+    for name in names:
+        (out / name).write_text(files[name])
     synthesized = build.synthesize(family, board, out)
     command = [*toolchain.find(family.nextpnr), *board.nextpnr, "--json", "top.json", "--pack-only"]
+    command += [f"--{family.constraints}", names[1]]
     log = toolchain.run(command, out.resolve(), family.nextpnr)
     used = {name: int(count) for name, count in re.findall(r"(\w+): *(\d+)/ *\d+ ", log)}
     return Resources(**{"ffs": synthesized.ffs, **{ours: used.get(name, 0) for name, ours in family.placed.items()}})
