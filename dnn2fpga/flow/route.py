@@ -142,7 +142,6 @@ class _Search:
         return [
             *toolchain.find(family.nextpnr),
             *self._board.nextpnr,
-            *family.route,
             *("--json", "top.json"),
             *(f"--{family.constraints}", f"top.{family.constraints}"),
             *(family.routed_option, self.routed(seed).name),

@@ -128,6 +128,7 @@ def test_an_interrupt_leaves_none_running(tool, first):
     def interrupt():
         while not tool.began() >= ({1} if first > CLOCK else {2, 3, 4, 5}):
             time.sleep(0.01)
+        time.sleep(0.5)  # until who began it knows it, too
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
