@@ -87,7 +87,7 @@ def built(answer: Answer, device: Device, title: str, show: Show, further: Mappi
         title,
         {
             **(further or {}),
-            "clock": f"{answer['clock_mhz']:g} MHz, routed for {answer['fmax_mhz']:.1f}",
+            "clock": f"{answer['clock_mhz']:g} MHz, routed for {answer['fmax_mhz']:.1f} with seed {answer['seed']}",
             "throughput": f"{answer['images_per_second']:,.0f} images/s",
             "latency": f"{answer['latency_us']:.1f} µs",
             "chip": _chip(answer, device),

@@ -22,7 +22,8 @@ from .board import Board
 from .critical import longest_path
 from .family import FAMILIES, Family
 from .link import Tensor
-from .route import SEEDS, route
+from .netlist import no_garbage_collection
+from .route import route
 from .top import Top
 
 RECORD = "build.json"
@@ -74,9 +75,10 @@ def build(
         stale.unlink(missing_ok=True)
 
     progress("elaborating")
-    design_hash = hash_of(pipeline)
-    top = Top(pipeline, board, values_in=values_in, values_out=values_out, design_hash=design_hash)
-    files = top.platform.prepare(top, "top").files
+    with no_garbage_collection():
+        design_hash = hash_of(pipeline)
+        top = Top(pipeline, board, values_in=values_in, values_out=values_out, design_hash=design_hash)
+        files = top.platform.prepare(top, "top").files
     for name in ("top.il", f"top.{family.constraints}"):
         (out / name).write_text(files[name])
 
@@ -92,8 +94,8 @@ def build(
     if routed.fmax_mhz < clock_mhz:
         path = longest_path(routed.report)
         raise Shortfall(
-            f"the design runs at {routed.fmax_mhz:.1f} MHz at most, not at the {clock_mhz:g} MHz asked of "
-            f"{board.name}, with the best of {SEEDS} seeds" + (f"; its longest path goes from {path}" if path else ""),
+            f"the design runs at {routed.fmax_mhz:.1f} MHz at most, not at the {clock_mhz:g} MHz asked of {board.name}"
+            f", seeds tried: {routed.tried}" + (f"; its longest path goes from {path}" if path else ""),
             figures,
         )
 

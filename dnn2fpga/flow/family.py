@@ -14,7 +14,6 @@ class Family:
 
     synth: str
     nextpnr: str
-    route: tuple[str, ...]  # nextpnr's options for speed, chosen by measurement
     constraints: str  # ending, and nextpnr's option for it
     routed: str  # ending of what nextpnr gives
     routed_option: str
@@ -41,7 +40,6 @@ FAMILIES = {
     "ecp5": Family(
         synth="synth_ecp5 -nodsp -nowidelut",
         nextpnr="nextpnr-ecp5",
-        route=(),
         constraints="lpf",
         routed="config",
         routed_option="--textcfg",
@@ -53,7 +51,6 @@ FAMILIES = {
     "ice40": Family(
         synth="synth_ice40 -abc9 -device {ice40_device}",
         nextpnr="nextpnr-ice40",
-        route=(),
         constraints="pcf",
         routed="asc",
         routed_option="--asc",

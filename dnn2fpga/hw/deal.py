@@ -35,11 +35,10 @@ class Deal(wiring.Component):
     """
 
     def __init__(self, rows: Sequence[Sequence[int]], shape: Shape) -> None:
-        for row in rows:
-            for value in row:
-                if not minimum(shape) <= value <= maximum(shape):
-                    raise ValueError(f"rows must hold integers of {shape!r}, not {value!r}")
-        self.rows = rows
+        self.rows = np.asarray(rows, np.int64)
+        outside = self.rows[(self.rows < minimum(shape)) | (self.rows > maximum(shape))]
+        if outside.size:
+            raise ValueError(f"rows must hold integers of {shape!r}, not {outside[0]}")
         self.shape = shape
         self.latency = latency(len(rows), len(rows[0]) * shape.width)
         super().__init__({"step": In(1), "row": Out(data.ArrayLayout(shape, len(rows[0])))})
@@ -48,7 +47,7 @@ class Deal(wiring.Component):
         """The logic."""
         m = Module()
         if len(self.rows) == 1:
-            m.d.comb += [lane.eq(value) for lane, value in zip(self.row, self.rows[0], strict=True)]
+            m.d.comb += [lane.eq(value) for lane, value in zip(self.row, self.rows[0].tolist(), strict=True)]
             return m
         at = Signal(range(len(self.rows)))
         with m.If(self.step):
@@ -68,9 +67,9 @@ class Deal(wiring.Component):
         """Some lanes of row number `at`, `latency` cycles later."""
         banks = []
         for bank, first in enumerate(range(0, len(self.rows), BANK)):
-            rows = [row[lanes] for row in self.rows[first : first + BANK]]
+            rows = _packed(self.rows[first : first + BANK, lanes], self.shape.width)
             m.submodules[f"{name}_{bank}"] = rom = memory.Memory(
-                shape=data.ArrayLayout(self.shape, len(rows[0])),
+                shape=self.shape.width * self.rows[0, lanes].size,
                 depth=len(rows),
                 init=rows,
                 attrs={"rom_style": "logic" if self.latency == 1 else "block"},
@@ -78,7 +77,7 @@ class Deal(wiring.Component):
             port = rom.read_port()
             # The last bank may lack rows that the others have.
             m.d.comb += [port.addr.eq(at[:BANK_BITS]), port.en.eq(at[BANK_BITS:] == bank)]
-            banks.append(port.data.as_value())
+            banks.append(port.data)
         if self.latency == 1:
             return banks[0]
         banks = [_registered(m, bank, f"{name}_bank{index}") for index, bank in enumerate(banks)]
@@ -86,6 +85,12 @@ class Deal(wiring.Component):
             return banks[0]
         chosen = _registered(m, _registered(m, at[BANK_BITS:], f"{name}_next"), f"{name}_chosen")
         return _registered(m, Array(banks)[chosen], f"{name}_row")
+
+
+def _packed(rows: np.ndarray, width: int) -> list[int]:
+    """The lanes of each row in one integer, the first one lowest. More than one have 63 bits together at most."""
+    masked = rows & ((1 << width) - 1) if width < 64 else rows
+    return (masked << width * np.arange(rows.shape[1])).sum(1).tolist()
 
 
 def _registered(m: Module, value: Value, name: str) -> Signal:

@@ -16,7 +16,7 @@ from dnn2fpga.platforms import find
 
 from dnn2fpga.flow import route as module
 from dnn2fpga.flow.family import FAMILIES
-from dnn2fpga.flow.route import SEEDS, route
+from dnn2fpga.flow.route import REACH, SEEDS, route
 from dnn2fpga.flow.toolchain import ToolError
 
 CLOCK = 80.0
@@ -75,7 +75,7 @@ def test_a_first_seed_that_meets_the_clock_is_the_only_one(tool):
     tool.seed(1, CLOCK)
     tool.all_others(200)
     routed = tool.route()
-    assert (routed.seed, routed.fmax_mhz) == (1, CLOCK)
+    assert (routed.seed, routed.fmax_mhz, routed.tried) == (1, CLOCK, 1)
     assert tool.began() == {1}
     assert (tool.out / "top.config").read_text() == "1\n"
 
@@ -107,9 +107,17 @@ def test_if_none_meets_the_clock_the_fastest_of_all_is_kept(tool):
     tool.seed(7, 79.5)
     tool.all_others(75)
     routed = tool.route()
-    assert (routed.seed, routed.fmax_mhz) == (5, 79.5)
+    assert (routed.seed, routed.fmax_mhz, routed.tried) == (5, 79.5, SEEDS)
     assert tool.began() == set(range(1, SEEDS + 1))
     assert (tool.out / "top.config").read_text() == "5\n"
+
+
+def test_a_clock_out_of_reach_is_given_up_at_once(tool):
+    tool.seed(1, CLOCK / REACH - 1)
+    tool.all_others(90)
+    routed = tool.route()
+    assert (routed.seed, routed.tried) == (1, 1)
+    assert tool.began() == {1}
 
 
 @pytest.mark.parametrize("first", [75, 90], ids=["several", "the first"])
@@ -120,6 +128,7 @@ def test_an_interrupt_leaves_none_running(tool, first):
     def interrupt():
         while not tool.began() >= ({1} if first > CLOCK else {2, 3, 4, 5}):
             time.sleep(0.01)
+        time.sleep(0.5)  # until who began it knows it, too
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
