@@ -11,8 +11,10 @@ from .join import JoinFolding
 from .layer import Folding, lower_bound, ports_of, variants
 from .resources import BOUNDLESS, Device, Resources
 
-FILL = 0.6
-"""The share of the LUTs that a design may fill: beyond it routing takes long, and the clock suffers."""
+FILL = {"ecp5": 0.6, "ice40": 0.85}
+"""The share of the LUTs that a design may fill: beyond it routing takes long, and the clock suffers. An iCE40 is small,
+and its logic cells are full where half of each is used.
+"""
 
 MOST_LUTS = 20_000
 """A design that is to be as fast as it can takes no more than these of its own accord, however large the chip: nextpnr
@@ -38,7 +40,7 @@ class Budget:
     def room(self) -> Resources:
         """What is left for the layers."""
         total = self.device.budget
-        there = replace(total, luts=int(total.luts * FILL)).least(self.most)
+        there = replace(total, luts=int(total.luts * FILL[self.device.family])).least(self.most)
         return (there - self.reserved).most(Resources())
 
     def cost(self, taken: Resources) -> float:
