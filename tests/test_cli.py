@@ -556,6 +556,19 @@ def test_a_model_that_no_board_holds(tmp_path, refused):
     assert re.search(r"LFE5U-85F is too small: .* of \d+ brams; no board that we know holds it: .*fewer bits", said)
 
 
+@pytest.mark.parametrize("most", ["lut=3", "luts", "luts=-4", "luts=1,,dsps=2"])
+def test_limits_that_cannot_be_read(made, refused, most):
+    assert "--most takes luts, ffs, dsps, brams, as luts=20000,dsps=11; not" in refused(
+        "plan", made / "q", "--most", most
+    )
+
+
+def test_limits_are_kept(made, answer):
+    limited, _ = answer("plan", made / "q", "--board", "ulx3s_85f", "--most", "dsps=5,brams=60")
+    assert limited["dsps"] <= 5
+    assert limited["brams"] <= 60
+
+
 @pytest.mark.parametrize("fps", ["0", "-5", "nan", "1e9", "inf"])
 def test_a_rate_that_cannot_be(made, refused, fps):
     said = refused("plan", made / "q", f"--fps={fps}")

@@ -109,8 +109,8 @@ class UnrolledFolding:
         return queue.depth_for(self.latency, 1, 1)
 
     def at_least(self, device: Device) -> Resources:
-        """Less than it takes: what no sharing gets below."""
-        adders = int(LEAST_ADDERS * count_digits(self.sums.kernel))
+        """Less than it takes, unless its channels have uncommonly much in common."""
+        adders = int(LEAST_ADDERS * count_digits(np.unique(self.sums.kernel, axis=1)))
         return adder(self.i.width) * adders
 
     def resources(self, device: Device) -> Resources:

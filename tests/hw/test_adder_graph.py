@@ -10,9 +10,13 @@ from dnn2fpga.hw import adder_graph
 from dnn2fpga.hw.adder_graph import count_digits, digits, graph_of
 from dnn2fpga.hw.constant_matrix import ConstantMatrix
 from dnn2fpga.hw.fixed import maximum, minimum, shape_for
+from dnn2fpga.hw.resources import Device, Resources
+from dnn2fpga.hw.sums import Sums
+from dnn2fpga.hw.unrolled import unrolled
 
 from .clocked import run
 
+DEVICE = Device("any", "ecp5", Resources(80_000, 80_000, 100, 200))
 SHAPES = [unsigned(1), signed(1), unsigned(7), signed(8)]
 KERNELS = {
     "8 bits": np.random.default_rng(0).integers(-128, 128, (7, 5)),
@@ -86,3 +90,17 @@ def test_digits_are_counted_as_they_are_listed():
     kernel = np.arange(-300, 300).reshape(20, 30)
     expected = sum(len(digits(value)) for value in kernel.ravel().tolist())
     assert count_digits(kernel) == count_digits(kernel.T) == expected  # a transposed kernel is not contiguous
+
+
+@pytest.mark.parametrize("bits", [3, 4, 6, 8])
+@pytest.mark.parametrize("shape", [(9, 12), (16, 64), (108, 12), (64, 5)])
+def test_the_bound_of_an_unrolled_layer_is_below_what_it_takes(shape, bits):
+    pytest.importorskip("alkaid")
+    rng = np.random.default_rng(0)
+    kernel = np.round(np.clip(rng.normal(size=shape), -3, 3) / 3 * (2 ** (bits - 1) - 1)).astype(np.int64)
+    n = shape[1]
+    sums = Sums(kernel, np.zeros(n, np.int64), np.ones(n, np.int64), 8, signed(8), signed(bits), signed(8))
+    (folding,) = unrolled(sums)
+    bound, taken = folding.at_least(DEVICE), folding.resources(DEVICE)
+    assert 0 < bound.luts < taken.luts < 5 * bound.luts
+    assert bound.most(taken) == taken

@@ -7,6 +7,7 @@ import pytest
 
 from dnn2fpga.dataset import read_dataset
 from dnn2fpga.errors import Refusal
+from dnn2fpga.hw import unrolled
 from dnn2fpga.hw.choose import Budget, choices_of, choose, cycle_targets
 from dnn2fpga.hw.plan import TooSmall, plan, smallest
 from dnn2fpga.hw.resources import Device, Resources
@@ -45,6 +46,37 @@ def test_fits_the_budget_and_leaves_what_is_reserved(qgraph):
     assert not budget.excess(found.resources)
     without = plan(qgraph, FOLDINGS, SMALL, 80.0)
     assert without.cycles_per_image < found.cycles_per_image
+
+
+def test_takes_no_more_than_it_is_told_to(qgraph):
+    most = Resources(luts=15_000, ffs=20_000, dsps=11, brams=40)
+    found = plan(qgraph, FOLDINGS, LARGE, 80.0, most=most, reserved=Resources(dsps=2))
+    assert found.resources.most(most) == most
+    assert plan(qgraph, FOLDINGS, LARGE, 80.0).resources.most(most) != most
+
+
+def test_multipliers_of_luts_take_the_place_of_hard_ones_that_are_few(qgraph):
+    """A search that would rather avoid the few there are unrolls the convolution: 28,000 flip-flops."""
+    few = replace(LARGE, budget=replace(LARGE.budget, dsps=11, ffs=33_000))
+    found = plan(qgraph, FOLDINGS, few, 80.0, fps=6_250)
+    assert found.resources.ffs < 15_000
+
+
+def test_pairs_of_products_are_used_where_multipliers_are_few(qgraph):
+    """An iCE40's multiplier holds two products of 8 bits: with as many of them more is done."""
+    few = replace(LARGE_ICE40, budget=replace(LARGE_ICE40.budget, luts=12_000, dsps=40))
+    found = plan(qgraph, FOLDINGS, few, 24.0, fps=800)
+    assert any(getattr(layer.folding.folding, "pairs", None) for layer in found.layers if "conv" in layer.node.name)
+
+
+def test_adders_are_found_only_where_they_may_be_the_cheapest(qgraph, monkeypatch):
+    found = []
+    graph_of = unrolled.graph_of
+    monkeypatch.setattr(unrolled, "graph_of", lambda kernel, x: found.append(kernel.shape) or graph_of(kernel, x))
+    plan(qgraph, FOLDINGS, LARGE, 80.0, fps=1_000)
+    assert (108, 12) not in found
+    plan(qgraph, FOLDINGS, LARGE, 120.0, fps=150_000)
+    assert (108, 12) in found
 
 
 def test_refuses_what_no_design_reaches_and_says_what_does(qgraph):
