@@ -102,7 +102,8 @@ def _harness(names: Sequence[str], top: str, clock: str, out: Path) -> Harness:
     bits_in, bits_out = taken["input"], taken["output"]
     (out / "harness.v").write_text(
         "module harness(input clk, input sin, input load, output sout);\n"
-        f"reg [{bits_in - 1}:0] si; always @(posedge clk) si <= {{si, sin}};\n"
+        # With an enable, or a design's own registers behind its inputs would be taken for parts of this one.
+        f"reg [{bits_in - 1}:0] si; always @(posedge clk) if (load) si <= {{si, sin}};\n"
         f"wire [{bits_out - 1}:0] o;\n"
         f"reg [{bits_out - 1}:0] so; always @(posedge clk) so <= load ? o : {{so, 1'b0}};\n"
         f"assign sout = so[{bits_out - 1}];\n"

@@ -39,7 +39,8 @@ def main():
 
     whole()
     alone = microseconds(interpreter.invoke)
-    note = f"{processor()}, one thread; {microseconds(whole):.3g} µs with tensors set and read"
+    busy = f"at a load of {os.getloadavg()[0]:.1f}"
+    note = f"{processor()}, one thread, {busy}; {microseconds(whole):.3g} µs with tensors set and read"
     print(json.dumps({"us_per_image": alone, "latency_us": alone, "note": note}))
 
 
