@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import pairwise
 from xml.sax.saxutils import escape, quoteattr
 
 from .hw.join import JoinFolding
@@ -46,7 +47,7 @@ PASSING = 28
 PORT = 112
 """Between two arrows that enter one box: the words beside them fit there."""
 ABOVE, BENT = 36, 78
-"""From a row to the one above it: where lines go straight down, and where they bend or have queues."""
+"""From a row to the one above it: where lines go straight down, and where they bend; the latter has room for queues."""
 SHAFT, LINE = 24, 14
 """The straight end of an arrow beside which one line of text stands, and what each further line adds."""
 LETTER, BOLD = 7.0, 9.8
@@ -76,6 +77,7 @@ class _Picture:
         reads = {INPUT: (), **{name: [source for source, _ in joins] for name, joins in self.readers.items()}}
         boxes = {name: width + BESIDE for name, width in self.widths.items()}
         self.places: Rows = arrange(reads, boxes, PASSING)
+        self.bent = set(self._bent())
         self.tops = list(self._tops())
 
     def _tops(self) -> Iterator[float]:
@@ -83,15 +85,27 @@ class _Picture:
         y = float(MARGIN + TITLE)
         for at, row in enumerate(self.places.rows):
             if at:
-                y += self._height(at - 1) + (BENT if self._is_bent(row) else ABOVE)
+                y += self._height(at - 1) + (BENT if at in self.bent else ABOVE + LINE * self._has_queue(row))
             yield y
 
     def _height(self, row: int) -> float:
         return END_HEIGHT if any(end in self.places.rows[row] for end in ENDS) else HEIGHT
 
-    def _is_bent(self, row: tuple[Place, ...]) -> bool:
-        """Whether a line into this row does not go straight down, or has two lines of text."""
-        return len(row) > 1 or any(len(self.readers.get(place, ())) > 1 for place in row if isinstance(place, str))
+    def _bent(self) -> Iterator[int]:
+        """Rows into which a line does not go straight down."""
+        x = self.places.x
+        for reader, joins in self.readers.items():
+            if len(joins) > 1:
+                yield self.places.row_of(reader)
+            for port, (source, _) in enumerate(joins):
+                first = self.places.row_of(source) + 1
+                for row, (above, place) in enumerate(pairwise(self.places.way(source, reader, port)), first):
+                    if abs(x[above] - x[place]) >= 1:
+                        yield row
+
+    def _has_queue(self, row: tuple[Place, ...]) -> bool:
+        """Whether a line into this row has two lines of text."""
+        return any(join.depth for place in row if isinstance(place, str) for _, join in self.readers.get(place, ()))
 
     def lines(self) -> Iterator[str]:
         """The file, line by line."""
@@ -164,7 +178,7 @@ class _Picture:
             said = [f"{join.i_lanes} × {join.shape.width} bits"]
             if join.depth:
                 said.append(f"queue of {join.depth:,}")
-            shaft = SHAFT + LINE * (len(joins) > 1)
+            shaft = SHAFT + LINE * (len(joins) > 1 or len(said) > 1)
             yield f'<path class="line" d="{self._path(ways[port], x, y - shaft)} V {y - 6:.1f}"/>'
             yield f'<path class="head" d="M {x:.1f} {y:.1f} l -4 -8 h 8 z"/>'
             for row, line in enumerate(said):

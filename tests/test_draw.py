@@ -16,6 +16,8 @@ from .networks import Builder
 from .test_branches import network
 
 LARGE = Device("large", "ecp5", Resources(luts=80_000, ffs=80_000, dsps=156, brams=208))
+APART = 5
+"""Pixels between boxes and what is said beside arrows."""
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -56,6 +58,29 @@ def test_no_box_overlaps_another_or_leaves_the_picture(name):
     assert all(left <= x and top <= y and x + w <= left + width and y + h <= top + height for x, y, w, h in boxes)
     for (x, y, w, h), (other_x, other_y, other_w, other_h) in combinations(boxes, 2):
         assert x + w <= other_x or other_x + other_w <= x or y + h <= other_y or other_y + other_h <= y
+
+
+@pytest.mark.parametrize("name", ["residual", "inputs and outputs"])
+def test_what_is_said_of_queues_stands_apart_from_boxes(name):
+    chosen = planned(name)
+    layers = tuple(
+        replace(layer, joins=tuple(replace(join, depth=1000) for join in layer.joins)) for layer in chosen.layers
+    )
+    root = ElementTree.fromstring(draw(replace(chosen, layers=layers)))
+    boxes, said = (
+        [
+            tuple(float(rect.get(key)) for key in ("x", "y", "width", "height"))
+            for rect in root.iter(f"{SVG}rect")
+            if rect.get("class") in classes and float(rect.get("y"))
+        ]
+        for classes in (("box", "end"), ("under",))
+    )
+    assert len(said) == 2 * sum(len(layer.joins) for layer in layers) + 1
+    for x, y, w, h in said:
+        for other_x, other_y, other_w, other_h in boxes:
+            assert (
+                x + w <= other_x or other_x + other_w <= x or y + h + APART <= other_y or other_y + other_h + APART <= y
+            )
 
 
 def test_names_may_hold_what_xml_does_not():

@@ -84,7 +84,8 @@ def _nodes(found: File) -> list[QNode]:
 
 def _of_sizes(operator: Operator, found: File) -> bool:
     """Whether an operator only works out sizes, where the batch is free. Those of one image the tensors tell."""
-    return bool(operator.outputs) and all(found.tensors[index].type in SIZES for index in operator.outputs)
+    given = [found.tensors[index] for index in operator.outputs]
+    return all(tensor.type in SIZES and tensor.index not in found.outputs for tensor in given) and bool(given)
 
 
 def _convert(operator: Operator, found: File, values: dict[int, Value]) -> list[QNode]:

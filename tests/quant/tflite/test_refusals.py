@@ -36,6 +36,14 @@ def test_unknown_operator(tmp_path):
     refused(tmp_path, m.bytes([x], [y]), r"operator 0 FLOOR \(tensor 'tensor_1'\): is not supported")
 
 
+def test_integers_at_the_end_are_no_sizes(tmp_path):
+    m = Maker()
+    x = m.tensor((1, 4), 0.1)
+    y = m.operator("RELU", [x], m.tensor((1, 4), 0.1))
+    y = m.operator("ARG_MAX", [y, m.tensor((1,), type_="INT32", data=[1])], m.tensor((1,), type_="INT32"))
+    refused(tmp_path, m.bytes([x], [y]), r"operator 1 ARG_MAX \(tensor 'tensor_3'\): is not supported")
+
+
 def test_free_sizes(tmp_path):
     m = Maker()
     x = m.tensor((1, 4, 4), 0.1, signature=[-1, -1, 4])
