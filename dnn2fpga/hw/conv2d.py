@@ -54,6 +54,11 @@ class Conv2DFolding:
         return self.folding.o_lanes
 
     @property
+    def at_once(self) -> bool:
+        """Whether a window is taken whole, and as soon as it is there: so nothing is dealt out, and none is held."""
+        return isinstance(self.folding, UnrolledFolding)
+
+    @property
     def least_cycles(self) -> int:
         """One step a clock; or one place of the padded image a clock."""
         height, width = self.placement.padded
@@ -72,7 +77,7 @@ class Conv2DFolding:
     def resources(self, device: Device) -> Resources:
         """What it takes of a chip, estimated."""
         folding = self.folding
-        held = register(folding.words * folding.i_lanes * self.i.width)
+        held = Resources() if self.at_once else register(folding.words * folding.i_lanes * self.i.width)
         if folding.words > 1:  # the window moves on, part by part
             held += Resources(luts=held.ffs)
             held += MasterSlave.resources(folding.i_lanes * self.i.width)
@@ -86,7 +91,8 @@ class Conv2DFolding:
     def timing(self) -> Iterator[Process | Buffer]:
         """Its timed twin."""
         yield window.timing(self.placement, self.folding.rounds)
-        yield Narrow.timing(self.folding.words)
+        if not self.at_once:
+            yield Narrow.timing(self.folding.words)
         if self.folding.words > 1:
             yield MasterSlave.timing()
         yield from self.folding.timing()
@@ -126,7 +132,7 @@ def float_foldings(node: QNode) -> Iterator[Conv2DFolding]:
 class Conv2D(LayerComponent[Conv2DFolding]):
     """A convolution over a stream of pixels: sliding window, the window dealt out in parts, sums of products.
 
-    While the sums of one window are formed the next is gathered.
+    While the sums of one window are formed the next is gathered. An unrolled sum takes a window whole, every clock.
     """
 
     def elaborate(self, platform: object) -> Module:
@@ -135,10 +141,18 @@ class Conv2D(LayerComponent[Conv2DFolding]):
         placement, folding = self.folding.placement, self.folding.folding
         lanes_in = folding.words * folding.i_lanes
         m.submodules.window = sliding = SlidingWindow(folding.i, placement, self.folding.pad, folding.rounds)
-        m.submodules.parts = parts = Narrow(folding.i, lanes_in, folding.words)
         m.submodules.sums = sums = folding.build()
         connect(m, wiring.flipped(self.i), sliding.i)
         connect(m, sums.o, wiring.flipped(self.o))
+        dealt = Cat(*self._dealt(list(sliding.o.payload)))
+        if self.folding.at_once:
+            m.d.comb += [
+                sums.i.payload.as_value().eq(dealt),
+                sums.i.valid.eq(sliding.o.valid),
+                sliding.o.ready.eq(sums.i.ready),
+            ]
+            return m
+        m.submodules.parts = parts = Narrow(folding.i, lanes_in, folding.words)
         if folding.words > 1:
             # Or else whether the window may move on would hang on what the sums are at.
             m.submodules.part = part = MasterSlave(folding.i, folding.i_lanes)
@@ -147,7 +161,7 @@ class Conv2D(LayerComponent[Conv2DFolding]):
         else:
             connect(m, parts.o, sums.i)
         m.d.comb += [
-            parts.i.payload.as_value().eq(Cat(*self._dealt(list(sliding.o.payload)))),
+            parts.i.payload.as_value().eq(dealt),
             parts.i.valid.eq(sliding.o.valid),
             sliding.o.ready.eq(parts.i.ready),
         ]

@@ -174,6 +174,7 @@ class Narrow(wiring.Component):
                 part.eq(0),
                 last.eq(self.factor == 1),
             ]
-        with m.Elif(self.o.ready):
-            m.d.sync += [held.eq(held[width:]), part.eq(part + 1), last.eq(part == self.factor - 2)]
+        if self.factor > 1:
+            with m.Elif(self.o.ready):
+                m.d.sync += [held.eq(held[width:]), part.eq(part + 1), last.eq(part == self.factor - 2)]
         return m

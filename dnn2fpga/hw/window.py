@@ -1,6 +1,6 @@
 """The sliding window: an image streams in, pixel by pixel, and every window of it streams out."""
 
-from amaranth import Cat, Module, Mux, Shape, Signal, Value
+from amaranth import C, Cat, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -37,19 +37,19 @@ class SlidingWindow(wiring.Component):
 
         # Where we are: turn, position, whether it lies inside the image, whether a window ends here.
         advance, inside, moves = Signal(), Signal(), Signal()
-        turn, ends_row = Signal(range(self.turns)), Signal()
-        x, inside_x, window_x = _axis(m, "x", placement, 1, moves)
-        _, inside_y, window_y = _axis(m, "y", placement, 0, moves & ends_row)
+        turn, last_turn = Signal(range(self.turns)), Signal(init=self.turns == 1)
+        inside_x, window_x, ends_row = _axis(m, "x", placement, 1, moves)
+        inside_y, window_y, _ = _axis(m, "y", placement, 0, moves & ends_row)
         free = ~self.o.valid | self.o.ready
         m.d.comb += [
-            moves.eq(advance & (turn == self.turns - 1)),
-            ends_row.eq(x == width - 1),
+            moves.eq(advance & last_turn),
             inside.eq(inside_x & inside_y),
             self.i.ready.eq(inside & free),
             advance.eq(free & (self.i.valid | ~inside)),
         ]
         with m.If(advance):
-            m.d.sync += turn.eq(Mux(turn == self.turns - 1, 0, turn + 1))
+            m.d.sync += turn.eq(Mux(last_turn, 0, turn + 1))
+            m.d.sync += last_turn.eq(Mux(last_turn, self.turns == 1, turn == self.turns - 2))
 
         # The column of pixels that ends here: the rows above from the line buffer, oldest first, then this one.
         pixel = Signal(len(self.i.payload.as_value()))
@@ -96,18 +96,29 @@ def _history(m: Module, name: str, now: Value, n: int, depth: int, advance: Valu
     return read.data
 
 
-def _axis(m: Module, name: str, placement: Placement, axis: int, step: object) -> tuple[Signal, Signal, Signal]:
-    """A position along one axis, whether it lies in the image, and whether a window can end there."""
+def _axis(m: Module, name: str, placement: Placement, axis: int, step: Value) -> tuple[Value, Signal, Signal]:
+    """Of a position along one axis: whether it is in the image, whether a window can end there, whether it is the last.
+
+    All of it is known a cycle early: the enable of a whole window's registers hangs on it.
+    """
     padded, size, before = placement.padded[axis], placement.shape[axis], placement.before[axis]
     reach, stride = placement.window.reach[axis], placement.window.strides[axis]
-    at, inside = Signal(range(padded), name=name), Signal(name=f"inside_{name}")
-    to_window = Signal(range(max(reach, stride)), init=reach - 1, name=f"to_window_{name}")
-    m.d.comb += inside.eq((at >= before) & (at < before + size))
+    at, ahead, last = Signal(range(padded), name=name), Signal(range(padded)), Signal(init=padded == 1)
+    left, left_ahead = Signal(range(max(reach, stride)), init=reach - 1), Signal(range(max(reach, stride)))
+    window, inside = Signal(init=reach == 1, name=f"window_{name}"), Signal(init=before == 0, name=f"inside_{name}")
+    m.d.comb += [
+        ahead.eq(Mux(last, 0, at + 1)),
+        left_ahead.eq(Mux(last, reach - 1, Mux(window, stride - 1, left - 1))),
+    ]
     with m.If(step):
-        m.d.sync += [at.eq(at + 1), to_window.eq(Mux(to_window == 0, stride - 1, to_window - 1))]
-        with m.If(at == padded - 1):
-            m.d.sync += [at.eq(0), to_window.eq(reach - 1)]
-    return at, inside, to_window == 0
+        m.d.sync += [
+            at.eq(ahead),
+            last.eq(ahead == padded - 1),
+            left.eq(left_ahead),
+            window.eq(left_ahead == 0),
+            inside.eq((ahead >= before) & (ahead < before + size)),
+        ]
+    return C(1) if (before, padded) == (0, size) else inside, window, last
 
 
 def line_bits(placement: Placement, width: int) -> int:
