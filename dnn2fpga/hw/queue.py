@@ -106,4 +106,4 @@ def depth_for(latency: int, burst: int, period: int) -> int:
 def resources(depth: int, width: int, device: Device) -> Resources:
     """What the queue takes: memory, a register behind it, pointers and the count of credits."""
     pointer = depth.bit_length()
-    return Resources(luts=8 * pointer, ffs=5 * pointer) + buffer.resources(depth, width, device)
+    return Resources(luts=8 * pointer, ffs=5 * pointer) + buffer.resources(depth, width, device, buffer.YOSYS_PIECES)
