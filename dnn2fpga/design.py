@@ -16,6 +16,7 @@ from .flow import netlist
 from .flow.build import build
 from .flow.engines import Engine, Stalls, default_engine
 from .flow.simulate import Simulation, simulate
+from .hw import buffer
 from .hw.pipeline import Pipeline
 from .hw.plan import GENERIC_MHZ, LARGE, Plan, TooSmall, plan
 from .hw.resources import BOUNDLESS, Device, Resources
@@ -29,7 +30,7 @@ MOST_MHZ = 400
 """What the fastest clock nets of these chips carry (Lattice FPGA-DS-02012); no design comes near."""
 
 LINK = Resources(luts=850, ffs=450)
-"""What the link to the host takes of a board beside the pipeline, the memory for two images apart."""
+"""What the link to the host takes of a board beside the pipeline, its memories apart."""
 
 
 def planned_for(
@@ -40,9 +41,10 @@ def planned_for(
     latency_us: float | None = None,
     most: Resources = BOUNDLESS,
 ) -> Plan:
-    """The plan for a board, on which the link and memory for two images are kept free."""
-    images = board.device.brams(math.prod(qgraph.input_shape), qgraph.i.bits) * 2
-    reserved = LINK + Resources(brams=images)
+    """The plan for a board, on which the link is kept free, with its memory for an image in and for what comes out."""
+    reserved = LINK
+    for shape, fmt in ((qgraph.input_shape, qgraph.i), (qgraph.output_shape, qgraph.o)):
+        reserved += buffer.resources(math.prod(shape), fmt.bits, board.device, buffer.YOSYS_PIECES)
     goal: dict[str, Any] = {"fps": fps, "latency_us": latency_us, "most": most}
     return plan(qgraph, FOLDINGS, board.device, board.clock_mhz, reserved=reserved, **goal)
 
