@@ -55,7 +55,9 @@ class Mac8(wiring.Component):
         b = Signal(Shape(WIDTH, self.w0.shape().signed))
         m.d.comb += [a.eq(Cat(x, x)), b.eq(Cat(*weights))]
         m.submodules.block = _block(a, b, p, halves=True)
-        m.d.sync += [self.p0.eq(p[:WIDTH]), self.p1.eq(p[WIDTH:])]
+        later = Signal.like(p, name="later", reset_less=True)
+        m.d.sync += later.eq(p)
+        m.d.comb += [self.p0.eq(later[:WIDTH]), self.p1.eq(later[WIDTH:])]
         return m
 
 

@@ -1,6 +1,6 @@
 """Two products of one operand in the room of one: what a multiplier block is too wide for."""
 
-from amaranth import Module, Shape, ShapeLike, Value
+from amaranth import Module, Shape, ShapeLike, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -51,7 +51,7 @@ class Pair(wiring.Component):
         if family == "ice40" and max(x.width, w.width) <= ice40.HALF:
             m.submodules.halves = halves = ice40.Mac8(x, w)
             m.d.comb += [halves.x.eq(self.x), halves.w0.eq(self.w0), halves.w1.eq(self.w1)]
-            return self._delayed(m, halves.p0, halves.p1)
+            return self._registered(m, halves.p0, halves.p1)
         joined = _joined(x, w)
         if family is not None and Pair.fits(x, w, family):
             return self._cut(m, _SHARED[family][1](x, joined))
@@ -65,18 +65,20 @@ class Pair(wiring.Component):
         m.submodules.product = product
         m.d.comb += [product.a.eq(self.x), product.b.eq((self.w1 << n) + self.w0)]
         low, high = product.p[:n].as_signed(), product.p.as_signed() >> n
-        m.d.sync += [self.p0.eq(low), self.p1.eq(high + low[-1])]
-        return m
+        return self._registered(m, low, high + low[-1])
 
     def _apart(self, m: Module, first: wiring.Component, second: wiring.Component) -> Module:
         """A product each."""
         m.submodules.first, m.submodules.second = first, second
         m.d.comb += [first.a.eq(self.x), first.b.eq(self.w0), second.a.eq(self.x), second.b.eq(self.w1)]
-        return self._delayed(m, first.p, second.p)
+        return self._registered(m, first.p, second.p)
 
-    def _delayed(self, m: Module, p0: Value, p1: Value) -> Module:
-        """The cycle that cutting takes."""
-        m.d.sync += [self.p0.eq(p0), self.p1.eq(p1)]
+    def _registered(self, m: Module, p0: Value, p1: Value) -> Module:
+        """Both products a cycle later: cutting takes it, and so all do. Registers have no reset."""
+        for name, product, port in (("p0", p0, self.p0), ("p1", p1, self.p1)):
+            register = Signal.like(port, name=f"{name}_register", reset_less=True)
+            m.d.sync += register.eq(product)
+            m.d.comb += port.eq(register)
         return m
 
 
