@@ -42,10 +42,10 @@ from dnn2fpga.quant.graph import QGraph
 SIZES = ("luts", "dsps", "brams")
 
 
-def digits(name: str) -> QGraph:
-    """A shipped network, in 8 bits."""
+def mlp() -> QGraph:
+    """The shipped MLP, in 8 bits."""
     data = read_dataset(shipped.digits())
-    return d2f.quantize(description.load(shipped.model_folder(name), SPECS), data.x_calibrate)
+    return d2f.quantize(description.load(shipped.model_folder("mnist_mlp"), SPECS), data.x_calibrate)
 
 
 def of_keras(name: str) -> QGraph:
@@ -63,8 +63,8 @@ def of_tflite(name: str) -> QGraph | None:
 
 
 MODELS: dict[str, Callable[[], QGraph | None]] = {
-    "seed CNN": lambda: digits("mnist_cnn"),
-    "MLP": lambda: digits("mnist_mlp"),
+    "seed CNN": networks.seed_cnn,
+    "MLP": mlp,
     "jet MLP, 8 bits": lambda: networks.jet_mlp(8),
     "jet MLP, 4 bits": lambda: networks.jet_mlp(4),
     "1-D CNN": lambda: of_keras("sequence"),

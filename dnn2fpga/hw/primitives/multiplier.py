@@ -14,7 +14,7 @@ NARROW = 16  # bits: what one block of any family takes
 WIDEST = 4 * NARROW
 
 # Of each family: the widest operand of a block, and the block.
-_BLOCKS = {"ecp5": (ecp5.WIDTH, ecp5.Mult18x18), "ice40": (ice40.WIDTH, ice40.Mac16)}
+BLOCKS = {"ecp5": (ecp5.WIDTH, ecp5.Mult18x18), "ice40": (ice40.WIDTH, ice40.Mac16)}
 
 
 class Multiplier(wiring.Component):
@@ -50,9 +50,9 @@ class Multiplier(wiring.Component):
     @staticmethod
     def blocks(a: ShapeLike, b: ShapeLike, family: str) -> int:
         """How many DSP blocks of `family` (`"ecp5"`, `"ice40"`) the product of two shapes takes."""
-        if family not in _BLOCKS:
-            raise ValueError(f"family must be one of {', '.join(_BLOCKS)}, not {family!r}")
-        limit, _ = _BLOCKS[family]
+        if family not in BLOCKS:
+            raise ValueError(f"family must be one of {', '.join(BLOCKS)}, not {family!r}")
+        limit, _ = BLOCKS[family]
         return _parts(_operand("a", a).width, limit) * _parts(_operand("b", b).width, limit)
 
     def elaborate(self, platform: object) -> Module:
@@ -62,7 +62,7 @@ class Multiplier(wiring.Component):
         if family is None and self.dsp:
             return self._whole(RegisteredProduct(a, b, self.latency))
         if family is not None and self.dsp and has_blocks(platform):
-            limit, block = _BLOCKS[family]
+            limit, block = BLOCKS[family]
         else:
             limit, block = NARROW, FabricProduct
         if max(a.width, b.width) <= limit:

@@ -5,13 +5,11 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..fixed import product_shape
-from . import ecp5, ice40
+from . import ice40
 from .fabric import FabricProduct
 from .family import family_of
 from .generic import RegisteredProduct
-from .multiplier import has_blocks
-
-_SHARED = {"ecp5": (ecp5.WIDTH, ecp5.Mult18x18), "ice40": (ice40.WIDTH, ice40.Mac16)}
+from .multiplier import BLOCKS, has_blocks
 
 
 class Pair(wiring.Component):
@@ -39,7 +37,7 @@ class Pair(wiring.Component):
     def fits(x: Shape, w: Shape, family: str) -> bool:
         """Whether a block of `family` ("ecp5", "ice40") holds a pair of such products."""
         halves = family == "ice40" and max(x.width, w.width) <= ice40.HALF
-        return halves or max(x.width, _joined(x, w).width) <= _SHARED[family][0]
+        return halves or max(x.width, _joined(x, w).width) <= BLOCKS[family][0]
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""
@@ -54,8 +52,8 @@ class Pair(wiring.Component):
             return self._registered(m, halves.p0, halves.p1)
         joined = _joined(x, w)
         if family is not None and Pair.fits(x, w, family):
-            return self._cut(m, _SHARED[family][1](x, joined))
-        if family is None and any(Pair.fits(x, w, each) for each in _SHARED):
+            return self._cut(m, BLOCKS[family][1](x, joined))
+        if family is None and any(Pair.fits(x, w, each) for each in BLOCKS):
             return self._cut(m, RegisteredProduct(x, joined, 3))
         return self._apart(m, *(RegisteredProduct(x, w, 3) for _ in range(2)))
 
