@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -153,11 +154,15 @@ def synthesize(family: Family, board: Board, out: Path) -> Resources:
     hide = "rename -hide w:*]"
     # Yosys heeds this attribute in Verilog only.
     apart = f"hierarchy -top top\nproc\nmemory_collect\nsetparam -set RD_COLLISION_X_MASK 1'1 a:{APART}"
+    for path in family.maps:
+        shutil.copy(path, out)
     log = toolchain.run_yosys(
-        f"read_rtlil top.il\n{hide}\n{apart}\n{synth} -top top\ntee -o cells.json stat -json\nwrite_json top.json\n",
+        f"read_rtlil top.il\n{hide}\n{apart}\n{synth}\ntee -o cells.json stat -json\nwrite_json top.json\n",
         out,
     )
     (out / "yosys.log").write_text(log)
+    if family.mend:
+        family.mend(out / "top.json")
     cells = json.loads((out / "cells.json").read_text())["design"]["num_cells_by_type"]
     return family.synthesized(cells)
 

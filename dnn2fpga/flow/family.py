@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..hw.resources import Resources
+from . import carry
 
 
 @dataclass(frozen=True)
 class Family:
     """How a device family's tools are called, and what they call its parts."""
 
-    synth: str
+    synth: str  # commands for Yosys
+    maps: tuple[Path, ...]  # files that these read
+    mend: Callable[[Path], None] | None  # of the netlist that they give
     nextpnr: str
     constraints: str  # ending, and nextpnr's option for it
     routed: str  # ending of what nextpnr gives
@@ -38,7 +42,9 @@ def _ice40_cells(cells: Mapping[str, int]) -> Resources:
 # Wide multiplexers (`PFUMX`, `L6MUX21`) cost up to a quarter more LUTs, at about the same clock.
 FAMILIES = {
     "ecp5": Family(
-        synth="synth_ecp5 -nodsp -nowidelut",
+        synth=carry.synthesis("-nodsp -nowidelut -top top"),
+        maps=(carry.ADDERS,),
+        mend=carry.loosen,
         nextpnr="nextpnr-ecp5",
         constraints="lpf",
         routed="config",
@@ -49,7 +55,9 @@ FAMILIES = {
         placed={"TRELLIS_COMB": "luts", "TRELLIS_FF": "ffs", "MULT18X18D": "dsps", "DP16KD": "brams"},
     ),
     "ice40": Family(
-        synth="synth_ice40 -abc9 -device {ice40_device}",
+        synth="synth_ice40 -abc9 -device {ice40_device} -top top",
+        maps=(),
+        mend=None,
         nextpnr="nextpnr-ice40",
         constraints="pcf",
         routed="asc",

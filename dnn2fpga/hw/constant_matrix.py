@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from .adder_graph import AdderGraph, Addition
-from .resources import Resources
+from .resources import Resources, adder
 
 
 class ConstantMatrix(wiring.Component):
@@ -72,6 +72,5 @@ def _extended(value: Value, width: int) -> Value:
 
 
 def resources(graph: AdderGraph) -> Resources:
-    """What it takes: a LUT for each bit that is added, an even number, and two to enter and leave each carry chain."""
-    luts = sum(width + width % 2 + 2 for width in graph.adder_widths)
-    return Resources(luts=luts, ffs=graph.registers)
+    """What it takes: adders of the bits that are added, and registers of all that waits."""
+    return Resources(luts=sum(adder(width).luts for width in graph.adder_widths), ffs=graph.registers)

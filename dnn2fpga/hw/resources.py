@@ -75,8 +75,8 @@ def brams_of(family: str, depth: int, width: int) -> int:
 
 
 def adder(width: int) -> Resources:
-    """A registered adder: one LUT and one flip-flop a bit, an even number, and one to enter and leave the chain."""
-    return Resources(luts=width + width % 2 + 2, ffs=width)
+    """A registered adder: a flip-flop and a LUT a bit, of LUTs an even number, and one for the sum of bit 0."""
+    return Resources(luts=width + width % 2 + 1, ffs=width)
 
 
 def register(width: int) -> Resources:
