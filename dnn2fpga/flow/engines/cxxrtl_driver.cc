@@ -51,6 +51,27 @@ void accept(const cxxrtl::value<Bits> &payload, uint32_t *words, uint64_t index)
 	std::copy_n(payload.data, payload.chunks, words + index * payload.chunks);
 }
 
+// A cycle up to its rising edge, where outputs are still what they were before it; and the edge.
+#ifdef ONE_PASS
+// An evaluation goes through all logic in order, and then gives registers their next values: so it does for both.
+void before_edge(cxxrtl_design::p_top &top) {
+	top.prev_p_clk.set(false);
+	top.eval();
+}
+
+void edge(cxxrtl_design::p_top &top) { top.commit(); }
+#else
+void before_edge(cxxrtl_design::p_top &top) {
+	top.p_clk.set(false);
+	top.step();
+}
+
+void edge(cxxrtl_design::p_top &top) {
+	top.p_clk.set(true);
+	top.step();
+}
+#endif
+
 }  // namespace
 
 // A component after one clock edge in reset.
@@ -82,8 +103,7 @@ EXPORT int component_run(void *component, Bench *bench, uint64_t cycles) {
 		offer(top.p_i__payload, b.words, b.taken_count, b.valid);
 		top.p_i__valid.set(bool(b.valid));
 		top.p_o__ready.set(ready);
-		top.p_clk.set(false);
-		top.step();
+		before_edge(top);
 		if (ready && now(top.p_o__valid)) {
 			b.moved = b.cycle;
 			if (b.given_count < b.count_out) {
@@ -98,8 +118,7 @@ EXPORT int component_run(void *component, Bench *bench, uint64_t cycles) {
 		}
 		if (b.cycle - b.moved >= b.patience)
 			status = STUCK;
-		top.p_clk.set(true);
-		top.step();
+		edge(top);
 	}
 	*bench = b;
 	return status;

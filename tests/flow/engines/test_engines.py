@@ -358,6 +358,37 @@ def test_a_waveform_is_written_of_a_deadlock_too(tmp_path):
     assert "$enddefinitions" in path.read_text()
 
 
+class Apart(wiring.Component):
+    """A register in a module that stays one of its own in C++, as arithmetic in floating point does."""
+
+    def __init__(self):
+        super().__init__({"i": In(lanes(unsigned(8), 1)), "o": Out(lanes(unsigned(8), 1))})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.float_apart = apart = MasterSlave(unsigned(8), 1)
+        connect(m, wiring.flipped(self.i), apart.i)
+        connect(m, apart.o, wiring.flipped(self.o))
+        return m
+
+
+@pytest.mark.parametrize(("component", "passes"), [(Chain(), True), (Watched(), True), (Apart(), False)])
+def test_one_pass_gives_what_two_do(tmp_path, monkeypatch, component, passes):
+    engine = usable("cxxrtl")
+    shape, n, count = (
+        (signed(11), 3, 48) if isinstance(component, Chain) else (component.i.payload.shape().elem_shape, 1, 60)
+    )
+    words = values(shape, n, 60)
+    found, takes_one_pass = [], cxxrtl._takes_one_pass
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "one"))
+    monkeypatch.setattr(cxxrtl, "_takes_one_pass", lambda code: found.append(takes_one_pass(code)) or found[-1])
+    trace = engine.run(component, words, count, stalls=STALLS)
+    assert found == [passes]
+    monkeypatch.setattr(cxxrtl, "_takes_one_pass", lambda code: False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "two"))
+    assert same(engine.run(component, words, count, stalls=STALLS), trace)
+
+
 def test_the_second_run_compiles_nothing(cache, monkeypatch):
     engine = usable("cxxrtl")
     words = values(unsigned(3), 5, 10)
