@@ -55,7 +55,7 @@ class Conv2DFolding:
 
     @property
     def at_once(self) -> bool:
-        """Whether a window is taken whole, and as soon as it is there: so nothing is dealt out, and none is held."""
+        """Whether a window is taken whole, and room for its sums booked before: nothing is dealt out, none is held."""
         return isinstance(self.folding, UnrolledFolding)
 
     @property
@@ -81,7 +81,7 @@ class Conv2DFolding:
         if folding.words > 1:  # the window moves on, part by part
             held += Resources(luts=held.ffs)
             held += MasterSlave.resources(folding.i_lanes * self.i.width)
-        taken = window.resources(self.placement, self.i.width, device, folding.rounds)
+        taken = window.resources(self.placement, self.i.width, device, folding.rounds, late=self.at_once)
         return taken + held + folding.resources(device)
 
     def at_least(self, device: Device) -> Resources | None:
@@ -90,7 +90,7 @@ class Conv2DFolding:
 
     def timing(self) -> Iterator[Process | Buffer]:
         """Its timed twin."""
-        yield window.timing(self.placement, self.folding.rounds)
+        yield window.timing(self.placement, self.folding.rounds, late=self.at_once)
         if not self.at_once:
             yield Narrow.timing(self.folding.words)
         if self.folding.words > 1:
@@ -117,7 +117,7 @@ def foldings(node: QNode) -> Iterator[Conv2DFolding]:
     """Every folding of an integer layer that is worth a look."""
     placement = node.spec.placement(node.input_shape)
     sums = Sums.of(node, node.spec.groups)
-    every: Iterator[DenseFolding | UnrolledFolding] = chain(dense.sum_foldings(sums), unrolled(sums))
+    every: Iterator[DenseFolding | UnrolledFolding] = chain(dense.sum_foldings(sums), unrolled(sums, window.LATE))
     for folding in every:
         yield Conv2DFolding(placement, folding, node.i.zero)
 
@@ -140,7 +140,9 @@ class Conv2D(LayerComponent[Conv2DFolding]):
         m = Module()
         placement, folding = self.folding.placement, self.folding.folding
         lanes_in = folding.words * folding.i_lanes
-        m.submodules.window = sliding = SlidingWindow(folding.i, placement, self.folding.pad, folding.rounds)
+        m.submodules.window = sliding = SlidingWindow(
+            folding.i, placement, self.folding.pad, folding.rounds, late=self.folding.at_once
+        )
         m.submodules.sums = sums = folding.build()
         connect(m, wiring.flipped(self.i), sliding.i)
         connect(m, sums.o, wiring.flipped(self.o))

@@ -48,9 +48,14 @@ class MaxPool2DFolding(NoMultipliers):
         return self.placement.window.kernel[0] * self.placement.window.kernel[1]
 
     @property
+    def latency(self) -> int:
+        """Cycles from a window's being taken to the greatest value of each channel, before the queue."""
+        return window.LATE + levels(self.leaves)
+
+    @property
     def depth(self) -> int:
         """Room in the queue."""
-        return queue.depth_for(levels(self.leaves), self.turns, self.turns * self.placement.window.strides[1])
+        return queue.depth_for(self.latency, self.turns, self.turns * self.placement.window.strides[1])
 
     @property
     def least_cycles(self) -> int:
@@ -67,15 +72,15 @@ class MaxPool2DFolding(NoMultipliers):
         """What it takes of a chip, estimated."""
         width = self.i.width
         comparison = Resources(luts=width + width + width % 2, ffs=width)
-        taken = window.resources(self.placement, width, device, self.turns)
+        taken = window.resources(self.placement, width, device, self.turns, late=True)
         taken += comparison * ((self.leaves - 1) * self.i_lanes)
         return taken + queue.resources(self.depth, self.o_lanes * width, device)
 
     def timing(self) -> Iterator[Process | Buffer]:
         """Its timed twin."""
-        yield window.timing(self.placement, self.turns)
+        yield window.timing(self.placement, self.turns, late=True)
         yield one_a_clock()
-        yield queue.timing(self.depth, levels(self.leaves))
+        yield queue.timing(self.depth, self.latency)
 
     def build(self) -> "MaxPool2D":
         """The component."""
@@ -96,16 +101,17 @@ class MaxPool2D(LayerComponent[MaxPool2DFolding]):
         """The logic."""
         m = Module()
         folding, channels = self.folding, self.folding.i_lanes
-        m.submodules.window = sliding = SlidingWindow(folding.i, folding.placement, minimum(folding.i), folding.turns)
+        m.submodules.window = sliding = SlidingWindow(
+            folding.i, folding.placement, minimum(folding.i), folding.turns, late=True
+        )
         m.submodules.queue = results = CreditQueue(folding.o, channels, folding.depth)
         connect(m, wiring.flipped(self.i), sliding.i)
         connect(m, results.o, wiring.flipped(self.o))
 
-        depth = levels(folding.leaves)
-        results.book_each(m, sliding.o, depth)
+        results.book_each(m, sliding.o, folding.latency)
         for channel in range(channels):
             values = [sliding.o.payload[leaf * channels + channel] for leaf in range(folding.leaves)]
-            for level in range(depth):
+            for level in range(levels(folding.leaves)):
                 layout = data.ArrayLayout(folding.i, -(-len(values) // 2))
                 later = Signal(layout, name=f"level{level}_{channel}", reset_less=True)
                 for at, node in enumerate(later):

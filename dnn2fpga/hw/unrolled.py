@@ -34,11 +34,12 @@ class UnrolledFolding:
     """`sums` unrolled: all inputs of a position in one word, all its outputs in another, a position a clock.
 
     With several blocks, the first block's inputs come first. The requantizer's multipliers are hard where the chip
-    has such, if `rescale_dsp` says so.
+    has such, if `rescale_dsp` says so. The payload of a word in stands `late` cycles after the word is taken.
     """
 
     sums: Sums
     rescale_dsp: bool = True
+    late: int = 0
 
     multipliers = 0
     memory_bits = 0
@@ -95,13 +96,13 @@ class UnrolledFolding:
 
     @property
     def sum_latency(self) -> int:
-        """Cycles from a word in to its sums: those of the deepest block."""
+        """Cycles from a word's payload to its sums: those of the deepest block."""
         return max(graph.depth for graph in self.graphs)
 
     @property
     def latency(self) -> int:
-        """Cycles from a word in to its integers, before the queue."""
-        return self.sum_latency + self.rescale.latency
+        """Cycles from the taking of a word to its integers, before the queue."""
+        return self.late + self.sum_latency + self.rescale.latency
 
     @property
     def depth(self) -> int:
@@ -136,10 +137,13 @@ class UnrolledFolding:
             yield replace(self, rescale_dsp=False)
 
 
-def unrolled(sums: Sums) -> Iterator[UnrolledFolding]:
-    """The unrolled mapping, unless it is beyond all bounds or the constants change from position to position."""
+def unrolled(sums: Sums, late: int = 0) -> Iterator[UnrolledFolding]:
+    """The unrolled mapping, for words that come `late`.
+
+    None if it is beyond all bounds, or if the constants change from position to position.
+    """
     if len(sums.offset) == sums.kernel.shape[1] and count_digits(sums.kernel) <= MOST_DIGITS:
-        yield UnrolledFolding(sums)
+        yield UnrolledFolding(sums, late=late)
 
 
 class Unrolled(LayerComponent[UnrolledFolding]):

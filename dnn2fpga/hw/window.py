@@ -10,6 +10,9 @@ from .resources import Device, Resources
 from .stream import lanes
 from .timing import Peek, Pop, Process, Put
 
+LATE = 2
+"""Cycles by which the payload of a late window follows its handshake."""
+
 
 class SlidingWindow(wiring.Component):
     """All windows of an image, in raster order, from pixels of `turns` words each.
@@ -18,13 +21,17 @@ class SlidingWindow(wiring.Component):
     words: the values of its first channels, those of the next, and so on, in each word channels innermost. Rows above
     the current one wait in a line buffer. Each turn of each place of the padded image takes one cycle, and longer only
     while a word has not been taken yet; a word is offered 1 cycle after its last pixel came.
+
+    A `late` window is for a reader that books room for a word before it comes: a word is offered, and taken, in the
+    very cycle in which its last pixel comes, and stands in the payload for one cycle, `LATE` cycles after. So nothing
+    halts the window, and the enable of all its registers is a register itself.
     Raises `ValueError` on turns that do not divide the channels.
     """
 
-    def __init__(self, shape: Shape, placement: Placement, pad: int = 0, turns: int = 1) -> None:
+    def __init__(self, shape: Shape, placement: Placement, pad: int = 0, turns: int = 1, *, late: bool = False) -> None:
         if turns < 1 or placement.shape[2] % turns:
             raise ValueError(f"turns must divide {placement.shape[2]} channels, not be {turns!r}")
-        self.shape, self.placement, self.pad, self.turns = shape, placement, pad, turns
+        self.shape, self.placement, self.pad, self.turns, self.late = shape, placement, pad, turns, late
         self.channels = placement.shape[2] // turns
         super().__init__({"i": In(lanes(shape, self.channels)), "o": Out(lanes(shape, placement.values // turns))})
 
@@ -36,14 +43,14 @@ class SlidingWindow(wiring.Component):
         width = placement.padded[1]
 
         # Where we are: turn, position, whether it lies inside the image, whether a window ends here.
-        advance, inside, moves = Signal(), Signal(), Signal()
+        advance, inside, ends, free, moves = (Signal() for _ in range(5))
         turn, last_turn = Signal(range(self.turns)), Signal(init=self.turns == 1)
         inside_x, window_x, ends_row = _axis(m, "x", placement, 1, moves)
         inside_y, window_y, _ = _axis(m, "y", placement, 0, moves & ends_row)
-        free = ~self.o.valid | self.o.ready
         m.d.comb += [
             moves.eq(advance & last_turn),
             inside.eq(inside_x & inside_y),
+            ends.eq(window_x & window_y),
             self.i.ready.eq(inside & free),
             advance.eq(free & (self.i.valid | ~inside)),
         ]
@@ -61,16 +68,26 @@ class SlidingWindow(wiring.Component):
             above = [kept.word_select(ky * tap_y, len(pixel)) for ky in range(kernel_y - 1)]
         column = Cat(*above, pixel)
 
+        if self.late:
+            step, newest = Signal(), Signal(len(column), reset_less=True)
+            m.d.sync += [step.eq(advance), newest.eq(column)]
+            m.d.comb += [free.eq(self.o.ready | ~ends), self.o.valid.eq(ends & (self.i.valid | ~inside))]
+        else:
+            step, newest = advance, column
+            m.d.comb += free.eq(~self.o.valid | self.o.ready)
+            with m.If(self.o.ready):
+                m.d.sync += self.o.valid.eq(0)
+            with m.If(advance):
+                m.d.sync += self.o.valid.eq(ends)
+
         # The window: columns move left; the newest comes in on the right.
         reach = placement.window.reach[1]
         columns = Signal(data.ArrayLayout(len(column), reach), reset_less=True)
         before = columns.as_value()[len(column) :]
         if self.turns > 1 and reach > 1:
-            before = _history(m, "columns", column, reach - 1, self.turns, advance)
-        with m.If(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
-        with m.If(advance):
-            m.d.sync += [columns.as_value().eq(Cat(before, column)), self.o.valid.eq(window_x & window_y)]
+            before = _history(m, "columns", newest, reach - 1, self.turns, step)
+        with m.If(step):
+            m.d.sync += columns.as_value().eq(Cat(before, newest))
         values = (columns[kx * tap_x].word_select(ky, len(pixel)) for ky in range(kernel_y) for kx in range(kernel_x))
         m.d.comb += self.o.payload.as_value().eq(Cat(*values))
         return m
@@ -137,7 +154,7 @@ def memory_bits(placement: Placement, width: int, turns: int = 1) -> int:
     return line_bits(placement, width) + column_bits(placement, width, turns)
 
 
-def timing(placement: Placement, turns: int = 1) -> Process:
+def timing(placement: Placement, turns: int = 1, *, late: bool = False) -> Process:
     """As a timed process."""
     (reach_y, reach_x), (stride_y, stride_x) = placement.window.reach, placement.window.strides
     (height, width), (top, left) = placement.padded, placement.before
@@ -157,16 +174,20 @@ def timing(placement: Placement, turns: int = 1) -> Process:
                     at = free
                     if inside:
                         at = max(at, (yield Peek()))
+                    if late and ends:
+                        at = yield Put(at)
+                    if inside:
                         yield Pop(at)
                     free = at + 1
-                    if ends:
+                    if ends and not late:
                         free = yield Put(at + 1)
 
 
-def resources(placement: Placement, width: int, device: Device, turns: int = 1) -> Resources:
+def resources(placement: Placement, width: int, device: Device, turns: int = 1, *, late: bool = False) -> Resources:
     """What it takes for values of `width` bits."""
     column = placement.window.kernel[0] * placement.shape[2] // turns * width
     held = column * placement.window.reach[1] if turns == 1 else placement.values // turns * width
+    held += column if late else 0
     taken = Resources(luts=40, ffs=held + 4 * max(placement.padded).bit_length())
     for depth, bits in (
         (placement.padded[1] * turns, line_bits(placement, width)),
