@@ -121,7 +121,7 @@ def graph_of(kernel: np.ndarray, x: Shape) -> AdderGraph:
 def _graph_of(data: bytes, shape: tuple[int, int], x: Shape) -> AdderGraph:
     kernel = np.frombuffer(data, np.int64).reshape(shape)
     builder = _Builder(len(kernel))
-    outputs = _shared(builder, kernel, x) if cmvm_solve else [_sum(builder, column) for column in kernel.T.tolist()]
+    outputs = _shared(builder, kernel, x) if cmvm_solve else [builder.total(_digits(c)) for c in kernel.T.tolist()]
     graph = builder.finished(kernel, x, outputs)
     assert (_kernel_of(graph) == kernel).all()  # whatever the optimizer did
     return graph
@@ -171,6 +171,7 @@ class _Builder:
     def __init__(self, inputs: int) -> None:
         self.inputs = inputs
         self.made: dict[Addition, int] = {}
+        self.levels = [0] * inputs
 
     def add(self, a: _Term, b: _Term) -> _Term:
         """The sum of two terms; it is negative only if both are."""
@@ -178,8 +179,26 @@ class _Builder:
             a, b = b, a
         low = min(a.shift, b.shift)
         addition = Addition(a.value, a.shift - low, b.value, b.shift - low, a.negative != b.negative)
-        at = self.made.setdefault(addition, self.inputs + len(self.made))
-        return _Term(at, low, a.negative and b.negative)
+        return _Term(self._made(addition), low, a.negative and b.negative)
+
+    def _made(self, addition: Addition) -> int:
+        """The value that an addition gives, made if it is not there yet."""
+        if addition not in self.made:
+            self.made[addition] = len(self.levels)
+            self.levels.append(1 + max(self.levels[addition.left], self.levels[addition.right]))
+        return self.made[addition]
+
+    def total(self, terms: Iterable[_Term]) -> _Term | None:
+        """The sum of any number of terms: always those two that are there first."""
+        waiting = [(self.levels[term.value], at, term) for at, term in enumerate(terms)]
+        heapq.heapify(waiting)
+        count = len(waiting)
+        while len(waiting) > 1:
+            (_, _, a), (_, _, b) = heapq.heappop(waiting), heapq.heappop(waiting)
+            both = self.add(a, b)
+            heapq.heappush(waiting, (self.levels[both.value], count, both))
+            count += 1
+        return waiting[0][2] if waiting else None
 
     def output(self, term: _Term | None) -> Output:
         """An output that is a term."""
@@ -193,8 +212,8 @@ class _Builder:
             add = list(self.made)[value - self.inputs]
             if add.minus:
                 swapped = Addition(add.right, add.right_shift, add.left, add.left_shift, True)
-                return self.made.setdefault(swapped, self.inputs + len(self.made))
-        return self.made.setdefault(Addition(value, 0, value, 1, True), self.inputs + len(self.made))
+                return self._made(swapped)
+        return self._made(Addition(value, 0, value, 1, True))
 
     def finished(self, kernel: np.ndarray, x: Shape, terms: Iterable[_Term | None]) -> AdderGraph:
         """The graph, without additions that nothing needs."""
@@ -215,22 +234,16 @@ class _Builder:
         return AdderGraph(kernel, x, tuple(kept), tuple(renamed))
 
 
-def _sum(builder: _Builder, weights: Sequence[int]) -> _Term | None:
-    """The sum of inputs times weights, digit by digit: always those two that are there first."""
-    terms = [
-        (0, at, _Term(value, shift, digit < 0))
-        for at, (value, shift, digit) in enumerate(
-            sorted((value, *pair) for value, weight in enumerate(weights) for pair in digits(weight))
-        )
-    ]
-    heapq.heapify(terms)
-    count = len(terms)
-    while len(terms) > 1:
-        (level, _, a), (other, _, b) = heapq.heappop(terms), heapq.heappop(terms)
-        heapq.heappush(terms, (max(level, other) + 1, count, builder.add(a, b)))
-        count += 1
-    return terms[0][2] if terms else None
+def _digits(weights: Sequence[int]) -> list[_Term]:
+    """The terms of a sum of inputs times weights."""
+    every = sorted((value, *pair) for value, weight in enumerate(weights) for pair in digits(weight))
+    return [_Term(value, shift, digit < 0) for value, shift, digit in every]
 
+
+PART = 36
+"""Inputs at most that share adders. A graph of all inputs of a large kernel mixes them at random, and its wires reach
+over all its room; parts lie side by side, and take few adders more.
+"""
 
 _MOST_DELAY = 3
 """Adder levels that the shared graph may be deeper than one that shares nothing: each costs registers."""
@@ -242,10 +255,16 @@ second convolution: 5.1 s of a core, then 1.1) and gave the same graph in eight 
 
 
 def _shared(builder: _Builder, kernel: np.ndarray, x: Shape) -> list[_Term | None]:
-    """The outputs as alkaid finds them: it solves two matrices, the second of which takes what the first gives."""
+    """The outputs as alkaid finds them, part of the inputs by part, and the parts' sums added up."""
+    inputs = np.array_split(np.arange(len(kernel)), -(-len(kernel) // PART))
+    parts = [_part(builder, kernel[part], x, [_Term(at) for at in part.tolist()]) for part in inputs]
+    return [builder.total(filter(None, terms)) for terms in zip(*parts, strict=True)]
+
+
+def _part(builder: _Builder, kernel: np.ndarray, x: Shape, terms: list[_Term | None]) -> list[_Term | None]:
+    """The outputs of a kernel of `terms`. alkaid solves two matrices; the second takes what the first gives."""
     k = len(kernel)
     interval = QInterval(float(minimum(x)), float(maximum(x)), 1.0)
-    terms: list[_Term | None] = [_Term(at) for at in range(k)]
     stages = cmvm_solve(
         kernel.astype(np.float32), hard_dc=_MOST_DELAY, qintervals=[interval] * k, latencies=[0.0] * k, **_ONE_TRY
     )

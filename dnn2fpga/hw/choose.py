@@ -11,7 +11,7 @@ from .join import JoinFolding
 from .layer import Folding, lower_bound, ports_of, variants
 from .resources import BOUNDLESS, Device, Resources
 
-FILL = {"ecp5": 0.6, "ice40": 0.75}
+FILL = {"ecp5": 0.6, "ice40": 0.78}
 """The share of the LUTs that a design may fill: beyond it routing takes long, and the clock suffers. An iCE40 of
 which 80 % was filled was not placed in five minutes.
 """
