@@ -9,6 +9,9 @@ from pathlib import Path
 from ..hw.resources import Resources
 from . import carry
 
+DENSE = 25_000
+"""LUTs of a design from which on nextpnr wants other options: see docs/decisions.md."""
+
 
 @dataclass(frozen=True)
 class Family:
@@ -18,6 +21,7 @@ class Family:
     maps: tuple[Path, ...]  # files that these read
     mend: Callable[[Path], None] | None  # of the netlist that they give
     nextpnr: str
+    dense: tuple[str, ...]  # its options for designs of more than `DENSE` LUTs
     constraints: str  # ending, and nextpnr's option for it
     routed: str  # ending of what nextpnr gives
     routed_option: str
@@ -25,6 +29,10 @@ class Family:
     bitstream: str  # ending
     synthesized: Callable[[Mapping[str, int]], Resources]  # from Yosys's cells
     placed: Mapping[str, str]  # from nextpnr's names to ours
+
+    def options(self, luts: int) -> tuple[str, ...]:
+        """What nextpnr is told for a design of so many LUTs."""
+        return self.dense if luts > DENSE else ()
 
 
 def _ecp5_cells(cells: Mapping[str, int]) -> Resources:
@@ -46,6 +54,7 @@ FAMILIES = {
         maps=(carry.ADDERS,),
         mend=carry.loosen,
         nextpnr="nextpnr-ecp5",
+        dense=("--placer", "static", "--router", "router2"),
         constraints="lpf",
         routed="config",
         routed_option="--textcfg",
@@ -59,6 +68,7 @@ FAMILIES = {
         maps=(),
         mend=None,
         nextpnr="nextpnr-ice40",
+        dense=(),
         constraints="pcf",
         routed="asc",
         routed_option="--asc",

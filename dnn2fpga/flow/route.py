@@ -48,19 +48,26 @@ class Routed:
     tried: int = 1
 
 
-def route(family: Family, board: Board, out: Path, clock_mhz: float, progress: Callable[[str], None]) -> Routed:
+def route(
+    family: Family,
+    board: Board,
+    out: Path,
+    clock_mhz: float,
+    progress: Callable[[str], None],
+    options: Sequence[str] = (),
+) -> Routed:
     """Place and route `top.json` in the folder `out`, at `clock_mhz` if any of `SEEDS` seeds gives that.
 
     The lowest seed that meets the clock is kept, or else the fastest: the same on every machine, however many run at
     once. The first runs alone, and shows how much memory a run takes. The routed design is then in `top.<ending>`;
-    every run leaves its log, `nextpnr_<seed>.log`. `progress` is told of nextpnr's steps.
+    every run leaves its log, `nextpnr_<seed>.log`. `progress` is told of nextpnr's steps, and `options` are its own.
 
     Raises `Shortfall` as soon as the design is known to be too large, `toolchain.ToolError` if nextpnr fails.
     """
     for pattern in ("nextpnr_*.log", "routed_*"):  # of a build before
         for stale in out.glob(pattern):
             stale.unlink()
-    search = _Search(family, board, out, clock_mhz, progress)
+    search = _Search(family, board, out, clock_mhz, progress, options)
     try:
         found = search.run([1], at_once=1)
         if found[0].fmax_mhz < clock_mhz <= found[0].fmax_mhz * REACH:
@@ -87,10 +94,16 @@ class _Search:
     """Runs of nextpnr, of which those are ended that cannot be kept any more."""
 
     def __init__(
-        self, family: Family, board: Board, out: Path, clock_mhz: float, progress: Callable[[str], None]
+        self,
+        family: Family,
+        board: Board,
+        out: Path,
+        clock_mhz: float,
+        progress: Callable[[str], None],
+        options: Sequence[str],
     ) -> None:
         self._family, self._board, self._out, self._clock_mhz = family, board, out, clock_mhz
-        self._progress = progress
+        self._progress, self._options = progress, options
         self._programs = Programs()
         self._lock = threading.Lock()
         self._steps: dict[int, str] = {}
@@ -142,6 +155,7 @@ class _Search:
         return [
             *toolchain.find(family.nextpnr),
             *self._board.nextpnr,
+            *self._options,
             *("--json", "top.json"),
             *(f"--{family.constraints}", f"top.{family.constraints}"),
             *(family.routed_option, self.routed(seed).name),

@@ -15,7 +15,7 @@ import pytest
 from dnn2fpga.platforms import find
 
 from dnn2fpga.flow import route as module
-from dnn2fpga.flow.family import FAMILIES
+from dnn2fpga.flow.family import DENSE, FAMILIES
 from dnn2fpga.flow.route import REACH, SEEDS, route
 from dnn2fpga.flow.toolchain import ToolError
 
@@ -26,6 +26,7 @@ for argument; do
   before=$argument
 done
 echo $$ > began_$seed
+echo "$@" > told_$seed
 echo $seed > $routed
 cp ../report_$seed $report
 . ../script_$seed
@@ -51,8 +52,8 @@ class Tool:
     def out(self) -> Path:
         return self.folder / "out"
 
-    def route(self, progress=lambda step: None):
-        return route(FAMILIES["ecp5"], find("ulx3s_12f"), self.out, CLOCK, progress)
+    def route(self, progress=lambda step: None, options=()):
+        return route(FAMILIES["ecp5"], find("ulx3s_12f"), self.out, CLOCK, progress, options)
 
     def began(self) -> set[int]:
         return {int(path.name.removeprefix("began_")) for path in self.out.glob("began_*")}
@@ -69,6 +70,16 @@ def tool(tmp_path, monkeypatch):
     monkeypatch.setenv("NEXTPNR_ECP5", str(tmp_path / "nextpnr"))
     monkeypatch.setattr(module, "_at_once", lambda: 4)
     return Tool(tmp_path)
+
+
+def test_nextpnr_is_told_of_options(tool):
+    tool.seed(1, CLOCK)
+    tool.route(options=FAMILIES["ecp5"].options(DENSE + 1))
+    assert "--placer static --router router2" in (tool.out / "told_1").read_text()
+
+
+def test_only_dense_designs_want_options():
+    assert [bool(FAMILIES["ecp5"].options(luts)) for luts in (DENSE, DENSE + 1)] == [False, True]
 
 
 def test_a_first_seed_that_meets_the_clock_is_the_only_one(tool):
