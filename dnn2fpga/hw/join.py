@@ -20,13 +20,19 @@ class JoinFolding:
     """Between a layer that gives `i_lanes` values of `shape` a word and one that takes `o_lanes`.
 
     Where neither divides the other, words are gathered until both do. Where branches meet the shorter one has a queue
-    of `depth` words, 0 for none.
+    of `depth` words, 0 for none. Between layers that are one pipeline it has no `registers`, and is nothing but wires.
     """
 
     shape: Shape
     i_lanes: int
     o_lanes: int
     depth: int = 0
+    registers: bool = True
+
+    @property
+    def only_registers(self) -> bool:
+        """Whether words pass as they are, by no queue."""
+        return self.i_lanes == self.o_lanes and not self.depth
 
     @property
     def widen(self) -> int:
@@ -41,7 +47,7 @@ class JoinFolding:
     def resources(self, device: Device) -> Resources:
         """What it takes of a chip, estimated."""
         width = self.shape.width
-        taken = MasterSlave.resources(self.i_lanes * width)
+        taken = MasterSlave.resources(self.i_lanes * width) if self.registers else Resources()
         if self.depth:
             taken += queue.resources(self.depth, self.i_lanes * width, device)
         if self.widen > 1:
@@ -52,7 +58,8 @@ class JoinFolding:
 
     def timing(self) -> Iterator[Process | Buffer]:
         """Its timed twin."""
-        yield MasterSlave.timing()
+        if self.registers:
+            yield MasterSlave.timing()
         if self.depth:
             yield one_a_clock()
             yield queue.timing(self.depth, 0)
@@ -82,9 +89,11 @@ class Join(wiring.Component):
         """The logic."""
         m = Module()
         folding = self.folding
-        m.submodules.registers = registers = MasterSlave(folding.shape, folding.i_lanes)
-        connect(m, wiring.flipped(self.i), registers.i)
-        stream, n = registers.o, folding.i_lanes
+        stream, n = wiring.flipped(self.i), folding.i_lanes
+        if folding.registers:
+            m.submodules.registers = registers = MasterSlave(folding.shape, n)
+            connect(m, stream, registers.i)
+            stream = registers.o
         if folding.depth:
             m.submodules.queue = waiting = CreditQueue(folding.shape, n, folding.depth)
             waiting.book_each(m, stream, 0)

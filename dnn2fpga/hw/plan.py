@@ -24,6 +24,7 @@ from .choose import (
     fastest,
     taken_by,
 )  # fmt: skip
+from .fused import fused
 from .join import JoinFolding
 from .layer import Port
 from .resources import BOUNDLESS, Device, Resources
@@ -285,7 +286,7 @@ def _thinned(targets: Sequence[int]) -> Iterator[int]:
 
 def assemble(name: str, chosen: Chosen, budget: Budget, clock_mhz: float, pace: int = 0) -> Plan:
     """The plan of a choice, timed, with queues where branches meet, and where a `pace` asks for them."""
-    chosen = with_queues(chosen, pace)
+    chosen = fused(with_queues(chosen, pace))
     layers = [
         LayerPlan(placed.node, placed.sources, placed.joins, placed.folding, placed.resources(budget.device))
         for placed in chosen

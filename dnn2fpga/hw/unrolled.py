@@ -18,6 +18,7 @@ from .layer import LayerComponent
 from .queue import CreditQueue
 from .requantize import Requantize, Rescale
 from .resources import Device, Resources, adder, register
+from .stream import connect
 from .sums import Sums
 from .timing import Buffer, Process, one_a_clock
 
@@ -34,12 +35,15 @@ class UnrolledFolding:
     """`sums` unrolled: all inputs of a position in one word, all its outputs in another, a position a clock.
 
     With several blocks, the first block's inputs come first. The requantizer's multipliers are hard where the chip
-    has such, if `rescale_dsp` says so. The payload of a word in stands `late` cycles after the word is taken.
+    has such, if `rescale_dsp` says so. The payload of a word in stands `late` cycles after the word is taken. An `open`
+    one has no queue: a word out is offered, and taken, in the very cycle in which the word in is, and its payload
+    stands `latency` cycles after.
     """
 
     sums: Sums
     rescale_dsp: bool = True
     late: int = 0
+    open: bool = False
 
     multipliers = 0
     memory_bits = 0
@@ -120,12 +124,13 @@ class UnrolledFolding:
         width = self.rescale.total.width * self.o_lanes // self.parallel
         taken += register(width) * sum(self.sum_latency - graph.depth for graph in self.graphs)
         taken += self.rescale.resources(self.o_lanes, device, dsp=self.rescale_dsp)
-        return taken + queue.resources(self.depth, self.o_lanes * self.o.width, device)
+        return taken if self.open else taken + queue.resources(self.depth, self.o_lanes * self.o.width, device)
 
     def timing(self) -> Iterator[Process | Buffer]:
         """Its timed twin."""
-        yield one_a_clock()
-        yield queue.timing(self.depth, self.latency)
+        if not self.open:
+            yield one_a_clock()
+            yield queue.timing(self.depth, self.latency)
 
     def build(self) -> Unrolled:
         """The component."""
@@ -155,18 +160,21 @@ class Unrolled(LayerComponent[UnrolledFolding]):
         folding = self.folding
         rescale, k = folding.rescale, folding.inputs
         m.submodules.requantize = requantize = Requantize(rescale, folding.o_lanes, dsp=folding.rescale_dsp)
-        m.submodules.queue = results = CreditQueue(folding.o, folding.o_lanes, folding.depth)
-        results.book_each(m, wiring.flipped(self.i), folding.latency)
         sums: list[Value] = []
         for block, graph in enumerate(folding.graphs):
             m.submodules[f"adders{block}"] = adders = ConstantMatrix(graph, rescale.total, folding.sum_latency)
             m.d.comb += [adders.x[at].eq(self.i.payload[block * k + at]) for at in range(k)]
             sums.append(adders.sums.as_value())
         m.d.comb += requantize.sums.as_value().eq(Cat(*sums))
-        m.d.comb += [
-            results.word.eq(requantize.o),
-            self.o.payload.eq(results.o.payload),
-            self.o.valid.eq(results.o.valid),
-            results.o.ready.eq(self.o.ready),
-        ]
+        if folding.open:
+            m.d.comb += [
+                self.o.payload.eq(requantize.o),
+                self.o.valid.eq(self.i.valid),
+                self.i.ready.eq(self.o.ready),
+            ]
+            return m
+        m.submodules.queue = results = CreditQueue(folding.o, folding.o_lanes, folding.depth)
+        results.book_each(m, wiring.flipped(self.i), folding.latency)
+        m.d.comb += results.word.eq(requantize.o)
+        connect(m, results.o, wiring.flipped(self.o))
         return m

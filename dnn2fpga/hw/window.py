@@ -10,8 +10,14 @@ from .resources import Device, Resources
 from .stream import lanes
 from .timing import Peek, Pop, Process, Put
 
-LATE = 2
+LATE = 3
 """Cycles by which the payload of a late window follows its handshake."""
+
+REACH = 96
+"""Flip-flops of a window at most that one register enables: a window is as wide as all the adders that read it."""
+
+COPY = "is_copy"
+"""The attribute of registers that synthesis must not merge, equal as they are."""
 
 
 class SlidingWindow(wiring.Component):
@@ -24,7 +30,7 @@ class SlidingWindow(wiring.Component):
 
     A `late` window is for a reader that books room for a word before it comes: a word is offered, and taken, in the
     very cycle in which its last pixel comes, and stands in the payload for one cycle, `LATE` cycles after. So nothing
-    halts the window, and the enable of all its registers is a register itself.
+    halts the window, and its registers are enabled by registers.
     Raises `ValueError` on turns that do not divide the channels.
     """
 
@@ -68,12 +74,16 @@ class SlidingWindow(wiring.Component):
             above = [kept.word_select(ky * tap_y, len(pixel)) for ky in range(kernel_y - 1)]
         column = Cat(*above, pixel)
 
+        reach = placement.window.reach[1]
+        pieces = range(0, reach * len(column), REACH)
         if self.late:
-            step, newest = Signal(), Signal(len(column), reset_less=True)
-            m.d.sync += [step.eq(advance), newest.eq(column)]
+            step, steps = Signal(), [Signal(name=f"step{at}", attrs={COPY: 1}) for at in pieces]
+            came, newest = (Signal(len(column), name=name, reset_less=True) for name in ("came", "newest"))
+            m.d.sync += [step.eq(advance), Cat(*steps).eq(step.replicate(len(steps)))]
+            m.d.sync += [came.eq(column), newest.eq(came)]
             m.d.comb += [free.eq(self.o.ready | ~ends), self.o.valid.eq(ends & (self.i.valid | ~inside))]
         else:
-            step, newest = advance, column
+            steps, newest = [advance] * len(pieces), column
             m.d.comb += free.eq(~self.o.valid | self.o.ready)
             with m.If(self.o.ready):
                 m.d.sync += self.o.valid.eq(0)
@@ -81,13 +91,14 @@ class SlidingWindow(wiring.Component):
                 m.d.sync += self.o.valid.eq(ends)
 
         # The window: columns move left; the newest comes in on the right.
-        reach = placement.window.reach[1]
         columns = Signal(data.ArrayLayout(len(column), reach), reset_less=True)
         before = columns.as_value()[len(column) :]
         if self.turns > 1 and reach > 1:
-            before = _history(m, "columns", newest, reach - 1, self.turns, step)
-        with m.If(step):
-            m.d.sync += columns.as_value().eq(Cat(before, newest))
+            before = _history(m, "columns", newest, reach - 1, self.turns, steps[0])
+        moved = Cat(before, newest)
+        for at, step in zip(pieces, steps, strict=True):
+            with m.If(step):
+                m.d.sync += columns.as_value()[at : at + REACH].eq(moved[at : at + REACH])
         values = (columns[kx * tap_x].word_select(ky, len(pixel)) for ky in range(kernel_y) for kx in range(kernel_x))
         m.d.comb += self.o.payload.as_value().eq(Cat(*values))
         return m
@@ -187,7 +198,7 @@ def resources(placement: Placement, width: int, device: Device, turns: int = 1, 
     """What it takes for values of `width` bits."""
     column = placement.window.kernel[0] * placement.shape[2] // turns * width
     held = column * placement.window.reach[1] if turns == 1 else placement.values // turns * width
-    held += column if late else 0
+    held += 2 * column + column * placement.window.reach[1] // REACH if late else 0
     taken = Resources(luts=40, ffs=held + 4 * max(placement.padded).bit_length())
     for depth, bits in (
         (placement.padded[1] * turns, line_bits(placement, width)),
