@@ -13,6 +13,8 @@ from .stream import connect, fork, lanes
 class Pipeline(wiring.Component):
     """The hardware of `plan`: master-slave registers before each input of each layer, and behind the last.
 
+    Unrolled layers in a row are the exception: they are one pipeline, which has registers of its own everywhere.
+
     `i` takes images, `plan.words_in` words each, one after another; `o` gives results, `plan.words_out` words each,
     in the same order. Cycles and latency are the plan's. Several images are in flight at once.
     """

@@ -13,7 +13,7 @@ from .timing import Peek, Pop, Process, Put
 LATE = 3
 """Cycles by which the payload of a late window follows its handshake."""
 
-REACH = 96
+ENABLED = 96
 """Flip-flops of a window at most that one register enables: a window is as wide as all the adders that read it."""
 
 COPY = "is_copy"
@@ -75,7 +75,7 @@ class SlidingWindow(wiring.Component):
         column = Cat(*above, pixel)
 
         reach = placement.window.reach[1]
-        pieces = range(0, reach * len(column), REACH)
+        pieces = range(0, reach * len(column), ENABLED)
         if self.late:
             step, steps = Signal(), [Signal(name=f"step{at}", attrs={COPY: 1}) for at in pieces]
             came, newest = (Signal(len(column), name=name, reset_less=True) for name in ("came", "newest"))
@@ -98,7 +98,7 @@ class SlidingWindow(wiring.Component):
         moved = Cat(before, newest)
         for at, step in zip(pieces, steps, strict=True):
             with m.If(step):
-                m.d.sync += columns.as_value()[at : at + REACH].eq(moved[at : at + REACH])
+                m.d.sync += columns.as_value()[at : at + ENABLED].eq(moved[at : at + ENABLED])
         values = (columns[kx * tap_x].word_select(ky, len(pixel)) for ky in range(kernel_y) for kx in range(kernel_x))
         m.d.comb += self.o.payload.as_value().eq(Cat(*values))
         return m
@@ -198,7 +198,7 @@ def resources(placement: Placement, width: int, device: Device, turns: int = 1, 
     """What it takes for values of `width` bits."""
     column = placement.window.kernel[0] * placement.shape[2] // turns * width
     held = column * placement.window.reach[1] if turns == 1 else placement.values // turns * width
-    held += 2 * column + column * placement.window.reach[1] // REACH if late else 0
+    held += 2 * column + column * placement.window.reach[1] // ENABLED if late else 0
     taken = Resources(luts=40, ffs=held + 4 * max(placement.padded).bit_length())
     for depth, bits in (
         (placement.padded[1] * turns, line_bits(placement, width)),
