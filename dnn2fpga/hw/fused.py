@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import replace
 
 from .choose import Chosen
+from .layer import Folding
 from .unrolled import UnrolledFolding
 
 
@@ -27,3 +28,8 @@ def fused(chosen: Chosen) -> Chosen:
             joins = (replace(join, registers=False),)
             chosen[index] = replace(placed, joins=joins, folding=replace(other, late=one.latency))
     return chosen
+
+
+def ended(folding: Folding) -> Folding:
+    """The folding of a layer that nothing reads: one that was open has its queue again."""
+    return replace(folding, open=False) if isinstance(folding, UnrolledFolding) else folding

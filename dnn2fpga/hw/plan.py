@@ -24,7 +24,7 @@ from .choose import (
     fastest,
     taken_by,
 )  # fmt: skip
-from .fused import fused
+from .fused import ended, fused
 from .join import JoinFolding
 from .layer import Port
 from .resources import BOUNDLESS, Device, Resources
@@ -118,6 +118,7 @@ class Plan:
             if layer.node.name in wanted:
                 wanted.update(layer.sources)
                 kept.append(layer)
+        kept[0] = replace(kept[0], folding=ended(kept[0].folding))
         return replace(self, layers=tuple(reversed(kept)))
 
     @property

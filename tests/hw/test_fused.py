@@ -5,6 +5,7 @@ import pytest
 from dnn2fpga.flow.engines.base import Stalls
 from dnn2fpga.flow.engines.pysim import Pysim
 from dnn2fpga.flow.simulate import simulate
+from dnn2fpga.hw.pipeline import Pipeline
 from dnn2fpga.hw.plan import plan
 from dnn2fpga.kinds import FOLDINGS
 from dnn2fpga.quant.ops.add import Add
@@ -43,3 +44,15 @@ def test_equals_the_reference_in_the_cycles_of_the_plan(planned):
     for stalls in (Stalls(0.4, 0, 1), Stalls(0, 0.5, 2), Stalls(0.4, 0.4, 3)):
         stalled = simulate(found, qgraph, x, Pysim(), stalls=stalls)
         assert stalled.mismatches == 0, stalled.first
+
+
+def test_a_plan_that_ends_with_any_of_its_layers_gives_what_that_gives(planned):
+    """So that a mismatch is laid to the layer where it begins."""
+    builder, qgraph, found, _ = planned
+    q = qgraph.quantize_input(builder.samples(12))
+    of_layer = {node.name: y for node, y in qgraph.trace_integers(q)}
+    for layer in found.layers:
+        cut, expected = found.up_to(layer.node.name), of_layer[layer.node.name]
+        words = q.reshape(-1, cut.start.lanes)
+        trace = Pysim().run(Pipeline(cut), words, len(q) * cut.words_out)
+        assert (trace.words.reshape(expected.shape) == expected).all(), layer.node.name
