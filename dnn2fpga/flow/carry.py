@@ -29,8 +29,10 @@ def loosen(path: Path) -> None:
     netlist = json.loads(path.read_text(encoding="utf-8"))
     for module in netlist["modules"].values():
         joined: Counter[Any] = Counter()
-        for part in (*module["cells"].values(), *module["ports"].values()):
-            for bits in part["connections"].values() if "connections" in part else [part["bits"]]:
+        for port in module["ports"].values():
+            joined.update(port["bits"])
+        for cell in module["cells"].values():
+            for bits in cell["connections"].values():
                 joined.update(bits)
         for cell in module["cells"].values():
             if cell["type"] == "CCU2C":

@@ -48,17 +48,18 @@ class SlidingWindow(wiring.Component):
         (kernel_y, kernel_x), (tap_y, tap_x) = placement.window.kernel, placement.window.dilation
         width = placement.padded[1]
 
-        # Where we are: turn, position, whether it lies inside the image, whether a window ends here.
-        advance, inside, ends, free, moves = (Signal() for _ in range(5))
+        # Where we are: turn, position, whether it lies in the image, can be passed now, and whether a window ends here.
+        advance, inside, passes, ends, free, moves = (Signal() for _ in range(6))
         turn, last_turn = Signal(range(self.turns)), Signal(init=self.turns == 1)
         inside_x, window_x, ends_row = _axis(m, "x", placement, 1, moves)
         inside_y, window_y, _ = _axis(m, "y", placement, 0, moves & ends_row)
         m.d.comb += [
             moves.eq(advance & last_turn),
             inside.eq(inside_x & inside_y),
+            passes.eq(self.i.valid | ~inside),
             ends.eq(window_x & window_y),
             self.i.ready.eq(inside & free),
-            advance.eq(free & (self.i.valid | ~inside)),
+            advance.eq(free & passes),
         ]
         with m.If(advance):
             m.d.sync += turn.eq(Mux(last_turn, 0, turn + 1))
@@ -81,7 +82,7 @@ class SlidingWindow(wiring.Component):
             came, newest = (Signal(len(column), name=name, reset_less=True) for name in ("came", "newest"))
             m.d.sync += [step.eq(advance), Cat(*steps).eq(step.replicate(len(steps)))]
             m.d.sync += [came.eq(column), newest.eq(came)]
-            m.d.comb += [free.eq(self.o.ready | ~ends), self.o.valid.eq(ends & (self.i.valid | ~inside))]
+            m.d.comb += [free.eq(self.o.ready | ~ends), self.o.valid.eq(ends & passes)]
         else:
             steps, newest = [advance] * len(pieces), column
             m.d.comb += free.eq(~self.o.valid | self.o.ready)
