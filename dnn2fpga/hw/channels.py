@@ -95,6 +95,52 @@ class Queue:
         return int(np.max(np.arange(1, len(self.puts) + 1) - freed, initial=0))
 
 
+class Parts(Queue):
+    """Words dealt out in `parts` parts, two or more, through a register of two places, to a reader that works `cycles`
+    on each but the last.
+
+    The reader's parts of a word follow one another: its first begins when the word before is done with, but not before
+    2 cycles after this word came; of the places behind, the reader frees one before the next part needs it. A word is
+    dealt out, and the next may come, when its last part goes into the register.
+    """
+
+    def __init__(self, parts: int, cycles: int) -> None:
+        super().__init__(room=2, latency=0)
+        self.cycles = cycles
+        self.all_but_one = (parts - 2) * cycles + 1
+        self.all_but_two = (parts - 3) * cycles + 1
+
+    def _first(self, word: int) -> int:
+        """When its reader is done with the first part of a word."""
+        begin = self.puts[word] + 2
+        if word:
+            begin = max(begin, self.pops[word - 1] + 1)
+        return begin + self.cycles - 1
+
+    @property
+    def free(self) -> int | None:
+        """From when there is room for the next word; None if no place is known to come free."""
+        word = len(self.puts)
+        if not word:
+            return 0
+        return self._first(word - 1) + self.all_but_two if word - 2 < len(self.pops) else None
+
+    def put(self, at: int, every: int) -> int | None:
+        """When the word came in; None if it is not known yet."""
+        assert every == 1
+        free = self.free
+        if free is None:
+            return None
+        at = max(at, free)
+        self.puts.append(at)
+        return at
+
+    def peek(self) -> int | None:
+        """From when the last part of the next word is there; None if none is known."""
+        word = len(self.pops)
+        return self._first(word) + self.all_but_one if word < len(self.puts) else None
+
+
 class Queues:
     """What several read: a word leaves in the first cycle in which every queue has room."""
 

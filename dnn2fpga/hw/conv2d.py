@@ -91,6 +91,9 @@ class Conv2DFolding:
     def timing(self) -> Iterator[Process | Buffer]:
         """Its timed twin."""
         yield window.timing(self.placement, self.folding.rounds, late=self.at_once)
+        if self.folding.words > 1 and isinstance(self.folding, DenseFolding):
+            yield from self.folding.timing_in_parts()
+            return
         if not self.at_once:
             yield Narrow.timing(self.folding.words)
         if self.folding.words > 1:

@@ -17,7 +17,7 @@ from .requantize import Requantize
 from .resources import Device, Resources, adder, register
 from .steps import Steps
 from .sums import Sums
-from .timing import Buffer, Peek, Pop, Process, Put
+from .timing import Buffer, InParts, Peek, Pop, Process, Put
 from .unrolled import UnrolledFolding, unrolled
 
 
@@ -127,13 +127,19 @@ class DenseFolding(Steps):
 
     def timing(self) -> Iterator[Process | Buffer]:
         """As timed stages."""
-        yield self._steps()
+        yield self._steps(self.words)
         yield queue.timing(self.depth, self.latency)
 
-    def _steps(self) -> Process:
+    def timing_in_parts(self) -> Iterator[Process | Buffer]:
+        """The same behind a `Narrow` that deals all words of a sum out, and `MasterSlave`."""
+        yield InParts(parts=self.words, cycles=self.groups)
+        yield self._steps(1)
+        yield queue.timing(self.depth, self.latency)
+
+    def _steps(self, words: int) -> Process:
         at = -1
         while True:
-            for _ in range(self.words - 1):
+            for _ in range(words - 1):
                 at = max(at + 1, (yield Peek())) + self.groups - 1
                 yield Pop(at)
             at = max(at, (yield Peek()) - 1)

@@ -252,8 +252,10 @@ def _meet(name: str, choices: Sequence[Choice], budget: Budget, clock_mhz: float
         chosen, taken = choose(choices, cycles, budget)
         if budget.excess(taken):
             break
-        result = assemble(name, chosen, budget, clock_mhz)
-        if result.cycles_per_image > goal.cycles:
+        queued, at_best = with_queues(chosen)
+        if at_best <= goal.cycles:
+            result = _timed(name, queued, budget, clock_mhz)
+        if at_best > goal.cycles or result.cycles_per_image > goal.cycles:
             # Bursts hold up a layer that needs all the time there is. Queues may mend that, or a faster one must.
             result = assemble(name, chosen, budget, clock_mhz, int(goal.cycles))
         if goal.reached(result) and not _excess(result, budget):
@@ -287,7 +289,13 @@ def _thinned(targets: Sequence[int]) -> Iterator[int]:
 
 def assemble(name: str, chosen: Chosen, budget: Budget, clock_mhz: float, pace: int = 0) -> Plan:
     """The plan of a choice, timed, with queues where branches meet, and where a `pace` asks for them."""
-    chosen = fused(with_queues(chosen, pace))
+    queued, _ = with_queues(chosen, pace)
+    return _timed(name, queued, budget, clock_mhz)
+
+
+def _timed(name: str, queued: Chosen, budget: Budget, clock_mhz: float) -> Plan:
+    """The plan of a choice that has its queues."""
+    chosen = fused(queued)
     layers = [
         LayerPlan(placed.node, placed.sources, placed.joins, placed.folding, placed.resources(budget.device))
         for placed in chosen

@@ -27,8 +27,9 @@ REGISTERS = 2
 """Words that the registers before a layer hold: no more need no queue."""
 
 
-def with_queues(chosen: Chosen, pace: int = 0) -> Chosen:
-    """The choice, with a queue before each layer that reads several others, where its registers alone would stop one.
+def with_queues(chosen: Chosen, pace: int = 0) -> tuple[Chosen, int]:
+    """The choice, with a queue before each layer that reads several others, where its registers alone would stop one;
+    and a number of cycles between images that no depths of them can better, 0 if none is known.
 
     A queue has the depth that it fills when it is boundless and nothing from outside holds the network up.
 
@@ -39,13 +40,14 @@ def with_queues(chosen: Chosen, pace: int = 0) -> Chosen:
     """
     boundless = [_with_depths(placed, BOUNDLESS) if pace or len(placed.joins) > 1 else placed for placed in chosen]
     if boundless == chosen:
-        return chosen
+        return chosen, 0
     network = _Network(boundless, pace)
     network.run()
-    return [
+    queued = [
         _with_depths(placed, *(network.room_needed(tap) for tap in network.queues[placed.node.name]))
         for placed in chosen
     ]
+    return queued, network.interval
 
 
 def _with_depths(placed: Placed, *rooms: int) -> Placed:
@@ -63,9 +65,7 @@ def timed(chosen: Chosen) -> tuple[int, int]:
     """The interval between images, and the cycles from the first word in to the last word out of the first."""
     network = _Network(chosen)
     network.run()
-    done = network.sink.taken[network.words_out - 1 :: network.words_out]
-    assert len(done) == IMAGES, "the network stopped"
-    return interval(done), done[0] - network.source.taken[0]
+    return network.interval, network.latency
 
 
 def timed_alone(placed: Placed) -> tuple[int, int]:
@@ -109,8 +109,11 @@ class _Network:
         network.process(self.sink.process(), last)
 
     def run(self) -> None:
-        """Run it once."""
+        """Run it once: sets `interval`, the cycles between images, and `latency`, those of the first."""
         self.network.run()
+        done = self.sink.taken[self.words_out - 1 :: self.words_out]
+        assert len(done) == IMAGES, "the network stopped"
+        self.interval, self.latency = interval(done), done[0] - self.source.taken[0]
 
     def room_needed(self, tap: Tap) -> int:
         """The room that the buffer of `tap` needed."""

@@ -9,7 +9,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .resources import Resources
-from .timing import Buffer, Peek, Pop, Process, Put
+from .timing import Buffer, Process, Put, Take
 
 
 def lanes(shape: ShapeLike, n: int) -> stream.Signature:
@@ -107,9 +107,7 @@ class Widen(wiring.Component):
         left = came = -1
         while True:
             for part in range(factor):
-                offered = yield Peek()
-                came = max(offered, left if part == 0 else came + 1)
-                yield Pop(came)
+                came = yield Take(left if part == 0 else came + 1)
             left = yield Put(came + 1)
 
     def elaborate(self, platform: object) -> Module:
@@ -148,10 +146,7 @@ class Narrow(wiring.Component):
         """As a timed process."""
         left = -1
         while True:
-            offered = yield Peek()
-            came = max(offered, left)
-            yield Pop(came)
-            left = came
+            left = yield Take(left)
             for _ in range(factor):
                 left = yield Put(left + 1)
 

@@ -6,8 +6,9 @@ words. Running them gives the cycle of every transfer, exactly as the hardware h
 the plan's cycles are worked out here, before any hardware is made.
 
 A process yields `Peek()` to learn when the next word is offered, `Pop(t)` to say that it takes it in cycle `t`,
-and `Put(t)` to offer a word from cycle `t` on, which answers the cycle in which the word left. Where several read
-what a process puts, it leaves in the first cycle in which all have room.
+`Take(t)` to take it as soon as it is there, from cycle `t` on, which answers when that was; and `Put(t)` to offer a
+word from cycle `t` on, which answers the cycle in which the word left. Where several read what a process puts, it
+leaves in the first cycle in which all have room.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from .channels import Queue, Queues, Wire
+from .channels import Parts, Queue, Queues, Wire
 
 
 class Peek(NamedTuple):
@@ -28,6 +29,13 @@ class Peek(NamedTuple):
 
 class Pop(NamedTuple):
     """Take the word, in cycle `at`."""
+
+    at: int
+    port: int = 0
+
+
+class Take(NamedTuple):
+    """Take the next word in the first cycle from `at` on in which it is there; answers which."""
 
     at: int
     port: int = 0
@@ -47,7 +55,7 @@ class Pass:
     paced: bool
 
 
-Steps = Generator["Peek | Pop | Put", int, None]
+Steps = Generator["Peek | Pop | Take | Put", int, None]
 Process = Steps | Pass
 
 
@@ -60,6 +68,28 @@ class Buffer:
 
     room: int
     latency: int
+
+    def channel(self) -> Queue:
+        """Where the words are, for one reader."""
+        return Queue(self.room, self.latency)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InParts(Buffer):
+    """A channel that deals its words out: `Narrow` to `parts` of a word and `MasterSlave` behind it, in one.
+
+    Its reader works `cycles` on each part, and the channel takes the cycles of all parts but the last, so that the
+    reader sees words, each offered when its last part is: a word takes a step or two, not some for each part.
+    """
+
+    room: int = 2
+    latency: int = 0
+    parts: int
+    cycles: int
+
+    def channel(self) -> Queue:
+        """Where the words are, for one reader."""
+        return Parts(self.parts, self.cycles)
 
 
 class Source:
@@ -87,9 +117,7 @@ class Sink:
         """As a process without an output."""
         at = -1
         while True:
-            offered = yield Peek()
-            at = max(offered, at + 1)
-            yield Pop(at)
+            at = yield Take(at + 1)
             self.taken.append(at)
 
 
@@ -152,7 +180,7 @@ class Network:
         written: list[list[Wire | Queue]] = [[] for _ in actors]
         for reader, taps in zip(actors, self.taps, strict=True):
             for tap in taps:
-                channel = Queue(tap.buffer.room, tap.buffer.latency) if tap.buffer else Wire()
+                channel = tap.buffer.channel() if tap.buffer else Wire()
                 reader.inputs.append(channel)
                 reader.writers.append((actors[tap.process], channel))
                 actors[tap.process].readers.append((reader, channel))
@@ -200,7 +228,7 @@ class _Actor:
         self.output: Wire | Queue | Queues = Queues(())
         self.readers: list[tuple[_Actor, Wire | Queue]] = []
         self.writers: list[tuple[_Actor, Wire | Queue]] = []
-        self.request: Peek | Pop | Put | None = None
+        self.request: Peek | Pop | Take | Put | None = None
         self.waits: Wire | Queue | Queues | None = None
         self.due = True
 
@@ -229,6 +257,10 @@ class _Actor:
         while True:
             if isinstance(request, Put):
                 waits, answer = output, put(request.at, request.every)
+            elif isinstance(request, Take):
+                waits = inputs[request.port]
+                if (answer := waits.peek()) is not None:
+                    answer = waits.pop(max(answer, request.at))
             elif isinstance(request, Peek):
                 waits = inputs[request.port]
                 answer = waits.peek()
