@@ -19,6 +19,7 @@ from dnn2fpga.platforms import find
 from limit import TooLong, within
 
 from dnn2fpga.flow import carry, toolchain
+from dnn2fpga.flow.mend import mend
 
 BOARD = "ulx3s_85f"
 MHZ = 100
@@ -50,7 +51,7 @@ def implement(sources: Sequence[Path], top: str, clock: str, out: Path, minutes:
         "tee -o cells.json stat -json\nwrite_json top.json\n",
         out,
     )
-    carry.loosen(out / "top.json")
+    mend(out / "top.json")
     budget = find(BOARD).device.budget
     figures = {**harness.subtracted(synthesized(out)), "goal_mhz": MHZ}
     if any(figures[name] > getattr(budget, name) for name in PLACED.values()):

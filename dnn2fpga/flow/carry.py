@@ -5,11 +5,9 @@ cell's carry out back to it, be it read or not. With both, and Yosys's own adder
 network were such cells, and two nets of constants reached over the whole chip.
 """
 
-import json
-from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+
+from .joints import Cell, Joints
 
 ADDERS = Path(__file__).with_name("ecp5_adders.v")
 """Yosys's techmap of adders whose first cell does not heed what is carried in."""
@@ -24,28 +22,18 @@ def synthesis(options: str) -> str:
     )
 
 
-def loosen(path: Path) -> None:
-    """Take off, in the netlist that Yosys wrote to `path`, what first cells do not heed and what nothing reads."""
-    netlist = json.loads(path.read_text(encoding="utf-8"))
-    for module in netlist["modules"].values():
-        joined: Counter[Any] = Counter()
-        for port in module["ports"].values():
-            joined.update(port["bits"])
-        for cell in module["cells"].values():
-            for bits in cell["connections"].values():
-                joined.update(bits)
-        for cell in module["cells"].values():
-            if cell["type"] == "CCU2C":
-                ends = cell["connections"]
-                read = {name for name in ("S0", "COUT") if any(joined[bit] > 1 for bit in ends.get(name, []))}
-                if ends["CIN"] == ["0"] and "S0" not in read and _is_zero(cell):
-                    ends["CIN"] = ["x"]
-                if "COUT" not in read:
-                    ends["COUT"] = ["x"]
-    path.write_text(json.dumps(netlist, separators=(",", ":")), encoding="utf-8")
+def loosen(joints: Joints) -> None:
+    """Take off what first cells do not heed and what nothing reads."""
+    for cell in joints.cells("CCU2C"):
+        ends = cell["connections"]
+        read = {name for name in ("S0", "COUT") if any(joints.is_read(bit) for bit in ends.get(name, []))}
+        if ends["CIN"] == ["0"] and "S0" not in read and _is_zero(cell):
+            ends["CIN"] = ["x"]
+        if "COUT" not in read:
+            ends["COUT"] = ["x"]
 
 
-def _is_zero(cell: Mapping[str, Any]) -> bool:
+def _is_zero(cell: Cell) -> bool:
     """Whether LUT4 of a carry cell's first half is 0, so that its carry out hangs on A and B alone."""
     ends = cell["connections"]
     return int(cell["parameters"]["INIT0"], 2) >> 12 == 0 and ends["C0"] == ends["D0"] == ["1"]

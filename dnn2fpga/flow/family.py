@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..hw.resources import Resources
 from . import carry
+from .mend import mend
 
 DENSE = 25_000
 """LUTs of a design from which on nextpnr wants other options: see docs/decisions.md."""
@@ -52,7 +53,7 @@ FAMILIES = {
     "ecp5": Family(
         synth=carry.synthesis("-nodsp -nowidelut -top top"),
         maps=(carry.ADDERS,),
-        mend=carry.loosen,
+        mend=mend,
         nextpnr="nextpnr-ecp5",
         dense=("--placer", "static", "--router", "router2"),
         constraints="lpf",

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from amaranth import ClockDomain, ClockSignal, Elaboratable, Module, Signal
+from amaranth import ClockDomain, ClockSignal, Elaboratable, Module, ResetSignal, Signal
 from amaranth.build import Platform
 from amaranth.lib import io
 from amaranth.lib.cdc import ResetSynchronizer
@@ -57,11 +57,16 @@ class SystemClock(Elaboratable):
             m.submodules.pll = self.setting.instance(buffer.i, clock, locked)
 
         m.domains.locked = ClockDomain(local=True)
+        m.domains.settled = ClockDomain(local=True)
         settling = round(SETTLING_S * float(self.mhz) * MHZ)
         timer = Signal(range(settling + 1))
-        m.d.comb += [ClockSignal("locked").eq(clock), ClockSignal("sync").eq(clock)]
+        m.d.comb += [ClockSignal(domain).eq(clock) for domain in ("locked", "settled", "sync")]
         m.submodules += ResetSynchronizer(~locked, domain="locked")
         with m.If(timer != settling):
             m.d.locked += timer.eq(timer + 1)
-        m.submodules += ResetSynchronizer(timer != settling, domain="sync")
+        m.submodules += ResetSynchronizer(timer != settling, domain="settled")
+        # A reset is read all over the chip: this register, and copies of it (`flow.copies`), stand half the way there.
+        late = Signal(init=1)
+        m.d.settled += late.eq(0)
+        m.d.comb += ResetSignal("sync").eq(late)
         return m

@@ -1,0 +1,41 @@
+"""Copies of what very many read: a reset, an enable, a select. nextpnr makes none.
+
+One flip-flop that 500 read all over a chip takes most of a cycle to reach the last of them. Copies of it do the same
+at the same time, and each is placed where those that read it are.
+"""
+
+import re
+from typing import Any
+
+from .joints import Cell, Joints
+
+MOST = 96
+"""Pins that a register or a LUT may lead to."""
+
+
+def copy_drivers(joints: Joints) -> None:
+    """Copy each flip-flop and each LUT that leads to more than `MOST` pins, clocks apart."""
+    for cell in (*joints.cells("LUT4"), *joints.cells("TRELLIS_FF")):
+        output = "Q" if cell["type"] == "TRELLIS_FF" else "Z"
+        bit = cell["connections"][output][0]
+        readers = joints.readers[bit]
+        if len(readers) <= MOST or any(pin.port == "CLK" for pin in readers):
+            continue
+        # Names go by place in the design: those that read one copy are of one part of it, or of two.
+        readers = sorted(readers, key=lambda pin: (_natural(joints.name(pin.cell)), pin.port, pin.at))
+        copies = -(-len(readers) // MOST)
+        for number in range(1, copies):
+            own = joints.new_bit()
+            joints.add(f"{joints.name(cell)}_copy{number}", _like(cell, output, own))
+            joints.move(readers[number * len(readers) // copies : (number + 1) * len(readers) // copies], own)
+
+
+def _natural(name: str) -> list[Any]:
+    """A key that has 9 before 10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
+def _like(cell: Cell, output: str, bit: int) -> Cell:
+    """A cell that reads what this one does, and drives a net of its own."""
+    connections = {port: list(bits) for port, bits in cell["connections"].items()}
+    return {**cell, "connections": {**connections, output: [bit]}}

@@ -1,0 +1,119 @@
+"""What is done to ECP5's netlists: the same circuit, with registers inside block RAMs and copies of what many read."""
+
+import json
+
+import pytest
+
+from dnn2fpga.flow import toolchain
+from dnn2fpga.flow.copies import MOST, copy_drivers
+from dnn2fpga.flow.joints import Joints
+from dnn2fpga.flow.output_registers import use_output_registers
+
+
+def netlist(tmp_path, verilog):
+    """The module `top` of a netlist, as Yosys makes it."""
+    (tmp_path / "top.v").write_text(verilog)
+    script = "read_verilog -sv top.v\nsynth_ecp5 -nowidelut -top top\nwrite_json top.json\n"
+    toolchain.run_yosys(script, tmp_path)
+    return json.loads((tmp_path / "top.json").read_text())["modules"]["top"]
+
+
+def of_kind(module, kind):
+    return [cell for cell in module["cells"].values() if cell["type"] == kind]
+
+
+def memory(tmp_path, depth, width, behind):
+    """A memory that is written and read: its word `d` goes to `q` as `behind` says, and a cycle later to `y`."""
+    bits = depth.bit_length() - 2
+    return netlist(tmp_path, f"""
+    module top(input clk, rst, en, wr, input [{bits}:0] a, b, input [{width - 1}:0] x, output reg [{width - 1}:0] y);
+      (* ram_style = "block", no_rw_check *) reg [{width - 1}:0] words [0:{depth - 1}];
+      reg [{width - 1}:0] d, q, p;
+      always @(posedge clk) begin
+        if (wr) words[a] <= x;
+        d <= words[b];
+        y <= {"q ^ p" if "p <=" in behind else "q"};
+      end
+      {behind}
+    endmodule
+    """)  # fmt: skip
+
+
+@pytest.mark.parametrize(("depth", "width"), [(2048, 9), (1024, 18), (512, 36), (1024, 50)])
+def test_a_register_behind_a_block_ram_goes_into_it(tmp_path, depth, width):
+    module = memory(tmp_path, depth, width, "always @(posedge clk) q <= d;")
+    outputs = module["ports"]["y"]["bits"]
+    behind = {cell["connections"]["DI"][0]: cell["connections"]["Q"] for cell in of_kind(module, "TRELLIS_FF")}
+    pins = [
+        (cell, port, bits[0])
+        for cell in of_kind(module, "DP16KD")
+        for port, bits in cell["connections"].items()
+        if port.startswith("DO") and bits and bits[0] in behind
+    ]
+    assert len(pins) == width
+    use_output_registers(Joints(module))
+    for cell, port, bit in pins:
+        assert cell["connections"][port] == behind[bit]
+        assert cell["parameters"][f"REGMODE_{port[2]}"] == "OUTREG"
+    assert [cell["connections"]["Q"][0] in outputs for cell in of_kind(module, "TRELLIS_FF")] == width * [True]
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        "always @(posedge clk) if (en) q <= d;",
+        "always @(posedge clk) if (rst) q <= 0; else q <= d;",
+        "always @(posedge clk) q <= d ^ a;",
+        "always @(negedge clk) q <= d;",
+        "always @(posedge en) q <= d;",
+        "initial q = -1; always @(posedge clk) q <= d;",
+        "always @(posedge clk) begin q <= d; if (en) p <= d; end",
+    ],
+    ids=["halted", "reset", "logic", "edge", "clock", "init", "one of two"],
+)
+def test_other_registers_stay_where_they_are(tmp_path, behind):
+    module = memory(tmp_path, 1024, 18, behind)
+    before = json.dumps(module)
+    assert of_kind(module, "DP16KD")
+    use_output_registers(Joints(module))
+    assert json.dumps(module) == before
+
+
+def test_what_many_read_is_copied(tmp_path):
+    """Each copy is the same cell with the same inputs, and every reader reads one of them, as many as may at most."""
+    n = 3 * MOST + 5
+    module = netlist(tmp_path, f"""
+    module top(input clk, rst, a, b, input [{n - 1}:0] x, output reg [{n - 1}:0] y, z);
+      reg enable, select;
+      always @(posedge clk) begin
+        enable <= a; select <= a ^ b;
+        if (enable) y <= x;
+        if (a & b) z <= select ? x : ~y;
+      end
+    endmodule
+    """)  # fmt: skip
+    before = {name: json.loads(json.dumps(cell)) for name, cell in module["cells"].items()}
+    outputs = {"TRELLIS_FF": "Q", "LUT4": "Z"}
+    copy_drivers(Joints(module))
+    original = {}  # of each net of a copy, the one copied
+    for name, cell in module["cells"].items():
+        if name not in before:
+            copied = before[name.rpartition("_copy")[0]]
+            end = outputs[cell["type"]]
+            original[cell["connections"][end][0]] = copied["connections"][end][0]
+            same = {**cell, "connections": {**cell["connections"], end: copied["connections"][end]}}
+            module["cells"][name] = same
+            assert undone(same, original) == copied
+    assert len(original) == 3 * 3  # of a register that enables, one that selects, and a LUT that enables
+    for name, cell in before.items():
+        assert undone(module["cells"][name], original) == cell
+    for net in {*original, *original.values()}:
+        readers = [1 for cell in module["cells"].values() for port, bits in cell["connections"].items()
+                   for bit in bits if bit == net and cell["port_directions"][port] == "input"]  # fmt: skip
+        assert MOST // 2 < len(readers) <= MOST
+
+
+def undone(cell, original):
+    """A cell that reads what was copied instead of the copies."""
+    ends = {port: [original.get(bit, bit) for bit in bits] for port, bits in cell["connections"].items()}
+    return {**cell, "connections": ends}
