@@ -240,7 +240,7 @@ def _digits(weights: Sequence[int]) -> list[_Term]:
     return [_Term(value, shift, digit < 0) for value, shift, digit in every]
 
 
-PART = 27
+PART = 36
 """Inputs at most that share adders. A graph of all inputs of a large kernel mixes them at random, and its wires reach
 over all its room; parts lie side by side, and take few adders more.
 """

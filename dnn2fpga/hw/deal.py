@@ -30,8 +30,9 @@ class Deal(wiring.Component):
     """Rows of constants, dealt out one a step, for ever round.
 
     `rows[r]` lists the `n` integers of `shape` of row `r`. In each cycle in which `step` is high the next row is
-    dealt; it stands in `row` `latency` cycles later. A block RAM gets a second register behind it, since it is slow,
-    and several banks of them a third.
+    dealt; it stands in `row` `latency` cycles later. A block RAM gets two more registers behind it: one that may be its
+    own (`flow.output_registers`), since it is slow, and one half the way to a multiplier, which may be far; several
+    banks of them are chosen from between the two.
     """
 
     def __init__(self, rows: Sequence[Sequence[int]], shape: Shape) -> None:
@@ -82,7 +83,7 @@ class Deal(wiring.Component):
             return banks[0]
         banks = [_registered(m, bank, f"{name}_bank{index}") for index, bank in enumerate(banks)]
         if len(banks) == 1:
-            return banks[0]
+            return _registered(m, banks[0], f"{name}_row")
         chosen = _registered(m, _registered(m, at[BANK_BITS:], f"{name}_next"), f"{name}_chosen")
         return _registered(m, Array(banks)[chosen], f"{name}_row")
 
@@ -113,9 +114,7 @@ def in_block(depth: int, width: int) -> bool:
 
 def latency(depth: int, width: int) -> int:
     """Cycles from a step to its row."""
-    if depth > BANK:
-        return 3
-    return 2 if in_block(depth, width) else 1
+    return 3 if in_block(depth, width) else 1
 
 
 def resources(depth: int, width: int, device: Device) -> Resources:
@@ -128,5 +127,6 @@ def resources(depth: int, width: int, device: Device) -> Resources:
         brams = device.brams(BANK, width) * banks + (device.brams(rest, width) if rest else 0)
         return counter + Resources(luts=width * banks, ffs=width * (banks + 2), brams=brams)
     if in_block(depth, width):
-        return counter + Resources(ffs=width, brams=device.brams(depth, width))
+        own = device.family == "ecp5"  # the block RAM's own register
+        return counter + Resources(ffs=width * (2 - own), brams=device.brams(depth, width))
     return counter + Resources(luts=width * -(-depth // 16), ffs=width)

@@ -78,7 +78,8 @@ class Link(wiring.Component):
 
         m.d.comb += [rx_wire.rx.eq(self.rx), self.tx.eq(tx_wire.tx)]
         wiring.connect(m, rx_wire.o, decoder.i)
-        wiring.connect(m, decoder.o, receiver.i)
+        # A register, for no path to lead from the wire's timer to the memory for an image, which may be far.
+        m.d.sync += [receiver.i.payload.eq(decoder.o.payload), receiver.i.valid.eq(decoder.o.valid)]
         connect(m, receiver.image, wiring.flipped(self.to_pipeline))
         connect(m, wiring.flipped(self.from_pipeline), outputs.i)
         connect(m, outputs.o, replier.outputs)

@@ -260,6 +260,25 @@ def clamp(value: Value, shape: Shape) -> Value:
 def clamp_between(value: Value, low: int, high: int) -> Value:
     """The nearest integer from `low` to `high`, in the same way."""
     held = value.shape()
+    clamped = value
     if maximum(held) > high:
-        value = Mux(value > high, high, value)
-    return Mux(value < low, low, value) if minimum(held) < low else value
+        clamped = Mux(_is_above(value, high), high, clamped)
+    return Mux(_is_below(value, low), low, clamped) if minimum(held) < low else clamped
+
+
+def _is_above(value: Value, high: int) -> Value:
+    """`value > high`; of `high` one less than a power of two the bits from there on tell, without a carry chain."""
+    magnitude = value[:-1] if value.shape().signed else value
+    if high < 0 or high & (high + 1):
+        return value > high
+    above = magnitude[high.bit_length() :].any()
+    return above & ~value[-1] if value.shape().signed else above
+
+
+def _is_below(value: Value, low: int) -> Value:
+    """`value < low`; of `low` minus a power of two, or 0, the bits from there on tell."""
+    if not value.shape().signed or low > 0 or -low & (-low - 1):
+        return value < low
+    if low == 0:
+        return value[-1]
+    return value[-1] & ~value[(-low).bit_length() - 1 : -1].all()

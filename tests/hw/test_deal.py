@@ -11,8 +11,8 @@ from dnn2fpga.hw.deal import BANK, Deal
 ROWS = [
     (2, 5, 1),
     (40, 9, 1),
-    (100, 9, 2),
-    (BANK, 1, 2),
+    (100, 9, 3),
+    (BANK, 1, 3),
     (BANK + 1, 2, 3),
     (2 * BANK, 5, 3),
     (2 * BANK + 77, 1, 3),

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from amaranth import signed, unsigned
+from amaranth import Module, Signal, signed, unsigned
+from amaranth.sim import Simulator
 
 from dnn2fpga.hw.fixed import maximum, minimum
-from dnn2fpga.hw.requantize import Multiplied, Requantize, Rescale, Shifted
+from dnn2fpga.hw.requantize import Multiplied, Requantize, Rescale, Shifted, clamp_between
 from dnn2fpga.quant.fixed import Format, requantize
 
 from .clocked import run
@@ -93,3 +94,21 @@ def test_constants_in_block_ram_are_there_in_time(multiplier):
 def test_lanes_must_divide_the_channels():
     with pytest.raises(ValueError, match="lanes must divide 6 channels"):
         Requantize(rescale_of("one", 0), 4)
+
+
+@pytest.mark.parametrize("shape", [signed(4), unsigned(3), signed(1), unsigned(1)], ids=str)
+def test_clamps_between_any_bounds(shape):
+    """Bounds beyond what the shape holds too, and powers of two, which take no comparison, on both sides of 0."""
+    bounds = [(low, high) for low in range(-10, 10) for high in range(low, 10)]
+    m, value = Module(), Signal(shape)
+    clamped = [Signal(signed(5), name=f"clamped{at}") for at in range(len(bounds))]
+    m.d.comb += [signal.eq(clamp_between(value, *pair)) for signal, pair in zip(clamped, bounds, strict=True)]
+
+    async def testbench(ctx):
+        for x in range(minimum(shape), maximum(shape) + 1):
+            ctx.set(value, x)
+            assert [ctx.get(signal) for signal in clamped] == [min(max(x, low), high) for low, high in bounds]
+
+    simulator = Simulator(m)
+    simulator.add_testbench(testbench)
+    simulator.run()
