@@ -14,6 +14,7 @@ empty one none, so that any number of END may stand between frames.
 
 from amaranth import Cat, Const, Module, Signal
 from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from .frame import CYCLES_BYTES, HASH_BYTES, VERSION, Kind, Status, bytes_per_value, words_of
@@ -82,7 +83,10 @@ class Link(wiring.Component):
         m.d.sync += [receiver.i.payload.eq(decoder.o.payload), receiver.i.valid.eq(decoder.o.valid)]
         connect(m, receiver.image, wiring.flipped(self.to_pipeline))
         connect(m, wiring.flipped(self.from_pipeline), outputs.i)
-        connect(m, outputs.o, replier.outputs)
+        # Registers, for no path to lead from the pipeline's end to the wire's.
+        m.submodules.between = between = SyncFIFOBuffered(width=8, depth=2)
+        connect(m, outputs.o, between.w_stream)
+        connect(m, between.r_stream, replier.outputs)
         connect(m, replier.o, encoder.i)
         connect(m, encoder.o, tx_wire.i)
 

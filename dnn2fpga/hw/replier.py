@@ -32,7 +32,9 @@ class Outputs(wiring.Component):
         part = Signal(range(word_bytes))
         left = Signal(8 * word_bytes)
         is_last = word == self.words - 1
+        filling = Signal(init=1)  # in "FILL": the pipeline's end wants to know early
         m.d.comb += [
+            self.i.ready.eq(filling),
             write.addr.eq(word),
             write.data.eq(self.i.payload),
             read.addr.eq(word),
@@ -46,13 +48,12 @@ class Outputs(wiring.Component):
                 m.d.sync += word.eq(0)
 
         with m.FSM():
-            with m.State("FILL"):
-                m.d.comb += self.i.ready.eq(1)
-                with m.If(self.i.valid):
-                    m.d.comb += write.en.eq(1)
-                    next_word()
-                    with m.If(is_last):
-                        m.next = "READ"
+            with m.State("FILL"), m.If(self.i.valid):
+                m.d.comb += write.en.eq(1)
+                next_word()
+                with m.If(is_last):
+                    m.d.sync += filling.eq(0)
+                    m.next = "READ"
             with m.State("READ"):
                 m.next = "LOAD"
             with m.State("LOAD"):
@@ -66,6 +67,7 @@ class Outputs(wiring.Component):
                         m.d.sync += part.eq(0)
                         next_word()
                         with m.If(is_last):
+                            m.d.sync += filling.eq(1)
                             m.next = "FILL"
                         with m.Else():
                             m.next = "READ"

@@ -91,13 +91,14 @@ class Rescale:
 
     @property
     def latency(self) -> int:
-        """Cycles from a sum to its integer."""
-        return self.scaled.latency + 2
+        """Cycles from a sum to its integer: scaled, added to, clamped, and a register on the way to its reader."""
+        return self.scaled.latency + 3
 
     def resources(self, lanes: int, device: Device, *, dsp: bool) -> Resources:
         """What `lanes` of it take."""
         shifted = self.result_shape.width - self.scaling.shift
-        lane = self.scaled.resources(device, dsp=dsp) + adder(self.result_shape.width) + register(self.o.width)
+        lane = self.scaled.resources(device, dsp=dsp) + adder(self.result_shape.width)
+        lane += register(2 * self.o.width)
         if shifted > self.o.width:
             lane += Resources(luts=self.o.width + shifted // 3)
         factors = deal.resources(len(self.factor_rows(lanes)), lanes * self.scaled.factor.width, device)
@@ -226,12 +227,13 @@ class Requantize(wiring.Component):
         for lane in range(self.lanes):
             product = rescale.scaled.build(m, f"scaled{lane}", self.sums[lane], factors.row[lane], dsp=self.dsp)
             result = Signal(rescale.result_shape, name=f"result{lane}", reset_less=True)
-            clamped = Signal(rescale.o, name=f"clamped{lane}", reset_less=True)
+            clamped, given = (Signal(rescale.o, name=f"{name}{lane}", reset_less=True) for name in ("clamped", "given"))
             m.d.sync += [
                 result.eq(product + addend[lane]),
                 clamped.eq(clamp_between(result.shift_right(rescale.scaling.shift), *rescale.bounds)),
+                given.eq(clamped),
             ]
-            m.d.comb += self.o[lane].eq(clamped)
+            m.d.comb += self.o[lane].eq(given)
         return m
 
     def _bent_addends(self, m: Module, announced: Signal, product_at: int) -> list[Value]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from amaranth import Cat, Module, Shape, Value
+from amaranth import Cat, Module, Shape, Signal, Value
 from amaranth.lib import wiring
 
 from . import constant_matrix, queue
@@ -100,8 +100,10 @@ class UnrolledFolding:
 
     @property
     def sum_latency(self) -> int:
-        """Cycles from a word's payload to its sums: those of the deepest block."""
-        return max(graph.depth for graph in self.graphs)
+        """Cycles from a word's payload to its sums: a register, for what many adders read may come from far, and
+        those of the deepest block.
+        """
+        return 1 + max(graph.depth for graph in self.graphs)
 
     @property
     def latency(self) -> int:
@@ -122,7 +124,8 @@ class UnrolledFolding:
         """What it takes of a chip, estimated."""
         taken = sum((constant_matrix.resources(graph) for graph in self.graphs), Resources(luts=10, ffs=10))
         width = self.rescale.total.width * self.o_lanes // self.parallel
-        taken += register(width) * sum(self.sum_latency - graph.depth for graph in self.graphs)
+        taken += register(width) * sum(self.sum_latency - 1 - graph.depth for graph in self.graphs)
+        taken += register(self.i.width * self.i_lanes)
         taken += self.rescale.resources(self.o_lanes, device, dsp=self.rescale_dsp)
         return taken if self.open else taken + queue.resources(self.depth, self.o_lanes * self.o.width, device)
 
@@ -160,10 +163,12 @@ class Unrolled(LayerComponent[UnrolledFolding]):
         folding = self.folding
         rescale, k = folding.rescale, folding.inputs
         m.submodules.requantize = requantize = Requantize(rescale, folding.o_lanes, dsp=folding.rescale_dsp)
+        x = Signal.like(self.i.payload, reset_less=True)
+        m.d.sync += x.eq(self.i.payload)
         sums: list[Value] = []
         for block, graph in enumerate(folding.graphs):
-            m.submodules[f"adders{block}"] = adders = ConstantMatrix(graph, rescale.total, folding.sum_latency)
-            m.d.comb += [adders.x[at].eq(self.i.payload[block * k + at]) for at in range(k)]
+            m.submodules[f"adders{block}"] = adders = ConstantMatrix(graph, rescale.total, folding.sum_latency - 1)
+            m.d.comb += [adders.x[at].eq(x[block * k + at]) for at in range(k)]
             sums.append(adders.sums.as_value())
         m.d.comb += requantize.sums.as_value().eq(Cat(*sums))
         if folding.open:

@@ -73,7 +73,7 @@ def test_multipliers_only_where_they_must_be(name):
     _, kind, latency = MULTIPLIERS[name]
     rescale = rescale_of(name, 12)
     assert type(rescale.scaled) is kind
-    assert rescale.latency == latency + 2
+    assert rescale.latency == latency + 3
 
 
 def test_a_multiplier_is_no_wider_than_the_greatest_factor():
