@@ -10,7 +10,7 @@ from .resources import Device, Resources
 from .stream import lanes
 from .timing import Peek, Pop, Process, Put
 
-LATE = 3
+LATE = 4
 """Cycles by which the payload of a late window follows its handshake."""
 
 ENABLED = 96
@@ -69,18 +69,22 @@ class SlidingWindow(wiring.Component):
         pixel = Signal(len(self.i.payload.as_value()))
         padding = Cat(Signal(self.shape, init=self.pad, name=f"pad{c}") for c in range(self.channels))
         m.d.comb += pixel.eq(Mux(inside, self.i.payload.as_value(), padding))
+        moves_on, now = advance, pixel
+        if self.late:  # the line buffer is where its readers are, far from what books room
+            moves_on, now = Signal(), Signal.like(pixel, reset_less=True)
+            m.d.sync += [moves_on.eq(advance), now.eq(pixel)]
         above = []
         if kernel_y > 1:
-            kept = _history(m, "lines", pixel, placement.window.reach[0] - 1, width * self.turns, advance)
+            kept = _history(m, "lines", now, placement.window.reach[0] - 1, width * self.turns, moves_on)
             above = [kept.word_select(ky * tap_y, len(pixel)) for ky in range(kernel_y - 1)]
-        column = Cat(*above, pixel)
+        column = Cat(*above, now)
 
         reach = placement.window.reach[1]
         pieces = range(0, reach * len(column), ENABLED)
         if self.late:
             step, steps = Signal(), [Signal(name=f"step{at}", attrs={COPY: 1}) for at in pieces]
             came, newest = (Signal(len(column), name=name, reset_less=True) for name in ("came", "newest"))
-            m.d.sync += [step.eq(advance), Cat(*steps).eq(step.replicate(len(steps)))]
+            m.d.sync += [step.eq(moves_on), Cat(*steps).eq(step.replicate(len(steps)))]
             m.d.sync += [came.eq(column), newest.eq(came)]
             m.d.comb += [free.eq(self.o.ready | ~ends), self.o.valid.eq(ends & passes)]
         else:
