@@ -90,7 +90,7 @@ def build(
 
     progress("placing and routing")
     clock_mhz = float(top.clock_mhz)
-    routed = route(family, board, out, clock_mhz, progress, family.options(synthesized.luts))
+    routed = route(family, board, out, clock_mhz, progress, dense=family.is_dense(synthesized.luts))
     placed = _placed(family, routed.report, synthesized)
     figures = {"clock_mhz": clock_mhz, "fmax_mhz": routed.fmax_mhz, "seed": routed.seed, **asdict(placed)}
     if routed.fmax_mhz < clock_mhz:

@@ -11,7 +11,7 @@ from . import carry
 from .mend import mend
 
 DENSE = 25_000
-"""LUTs of a design from which on nextpnr wants other options: see docs/decisions.md."""
+"""LUTs of a design from which on it is placed and routed otherwise: see docs/decisions.md."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Family:
     maps: tuple[Path, ...]  # files that these read
     mend: Callable[[Path], None] | None  # of the netlist that they give
     nextpnr: str
-    dense: tuple[str, ...]  # its options for designs of more than `DENSE` LUTs
+    dense: tuple[str, ...]  # its options for the placement of a dense design, which is routed apart
     constraints: str  # ending, and nextpnr's option for it
     routed: str  # ending of what nextpnr gives
     routed_option: str
@@ -31,9 +31,9 @@ class Family:
     synthesized: Callable[[Mapping[str, int]], Resources]  # from Yosys's cells
     placed: Mapping[str, str]  # from nextpnr's names to ours
 
-    def options(self, luts: int) -> tuple[str, ...]:
-        """What nextpnr is told for a design of so many LUTs."""
-        return self.dense if luts > DENSE else ()
+    def is_dense(self, luts: int) -> bool:
+        """Whether a design of so many LUTs is a dense one."""
+        return bool(self.dense) and luts > DENSE
 
 
 def _ecp5_cells(cells: Mapping[str, int]) -> Resources:
@@ -55,7 +55,7 @@ FAMILIES = {
         maps=(carry.ADDERS,),
         mend=mend,
         nextpnr="nextpnr-ecp5",
-        dense=("--placer", "static", "--router", "router2"),
+        dense=("--placer", "static"),
         constraints="lpf",
         routed="config",
         routed_option="--textcfg",

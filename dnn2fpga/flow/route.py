@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import joblib
 
@@ -17,6 +17,7 @@ from ..errors import Shortfall
 from . import toolchain
 from .board import Board
 from .family import Family
+from .placed import tell_router
 from .programs import Ended, Programs
 
 SEEDS = 8
@@ -27,6 +28,14 @@ REACH = 1.25
 seeds differ by some percent, and a large design takes half an hour for each.
 """
 
+SURE = 0.97
+"""How much of the clock that a dense design's placement promises its router is told to keep to."""
+
+ROUNDS = 120
+"""Rounds of the router after which it is not going to keep to it."""
+
+_ROUND = re.compile(r"iter=(\d+) wires=")
+_PROMISED = re.compile(r"Max frequency for clock .*: ([\d.]+) MHz")
 _STEPS = (
     (re.compile(r"Packing constants"), "packing cells"),
     (re.compile(r"Creating initial analytic placement"), "placing"),
@@ -36,6 +45,10 @@ _STEPS = (
     (re.compile(r"iter=\d+ .*overused=(\d+)"), "routing, {} wires taken twice"),
 )
 """By which lines of its log nextpnr's steps are known; for router1 and router2."""
+
+
+class _Endless(Exception):
+    """The router does not come to an end."""
 
 
 @dataclass(frozen=True)
@@ -54,20 +67,22 @@ def route(
     out: Path,
     clock_mhz: float,
     progress: Callable[[str], None],
-    options: Sequence[str] = (),
+    *,
+    dense: bool = False,
 ) -> Routed:
     """Place and route `top.json` in the folder `out`, at `clock_mhz` if any of `SEEDS` seeds gives that.
 
     The lowest seed that meets the clock is kept, or else the fastest: the same on every machine, however many run at
     once. The first runs alone, and shows how much memory a run takes. The routed design is then in `top.<ending>`;
-    every run leaves its log, `nextpnr_<seed>.log`. `progress` is told of nextpnr's steps, and `options` are its own.
+    every run leaves its log, `nextpnr_<seed>.log`. `progress` is told of nextpnr's steps. A `dense` design is placed
+    first, then routed for the clock that its placement promises.
 
     Raises `Shortfall` as soon as the design is known to be too large, `toolchain.ToolError` if nextpnr fails.
     """
-    for pattern in ("nextpnr_*.log", "routed_*"):  # of a build before
+    for pattern in ("nextpnr_*.log", "routed_*", "placed_*"):  # of a build before
         for stale in out.glob(pattern):
             stale.unlink()
-    search = _Search(family, board, out, clock_mhz, progress, options)
+    search = _Search(family, board, out, clock_mhz, progress, dense)
     try:
         found = search.run([1], at_once=1)
         if found[0].fmax_mhz < clock_mhz <= found[0].fmax_mhz * REACH:
@@ -100,10 +115,10 @@ class _Search:
         out: Path,
         clock_mhz: float,
         progress: Callable[[str], None],
-        options: Sequence[str],
+        dense: bool,
     ) -> None:
         self._family, self._board, self._out, self._clock_mhz = family, board, out, clock_mhz
-        self._progress, self._options = progress, options
+        self._progress, self._dense = progress, dense
         self._programs = Programs()
         self._lock = threading.Lock()
         self._steps: dict[int, str] = {}
@@ -128,42 +143,65 @@ class _Search:
             return None
 
     def _route(self, seed: int) -> Routed:
-        log_path, report_path = self._out / f"nextpnr_{seed}.log", self._out / f"routed_{seed}.json"
+        report_path = self._out / f"routed_{seed}.json"
+        how = (self._family.routed_option, self.routed(seed).name, "--report", report_path.name)
         try:
-            with (
-                self._programs.run(seed, self._command(seed, report_path), self._out) as process,
-                log_path.open("w", encoding="utf-8", buffering=1) as log,
-            ):
-                assert process.stdout is not None
-                for line in process.stdout:
-                    log.write(line)
-                    self._refuse_over_full(line)
-                    self._tell(seed, line)
+            with (self._out / f"nextpnr_{seed}.log").open("w", encoding="utf-8", buffering=1) as log:
+                if self._dense:
+                    self._route_placed(seed, self._place(seed, log), log, how)
+                else:
+                    self._nextpnr(seed, log, "--json", "top.json", *how)
         finally:
             with self._lock:
                 self._steps.pop(seed, None)
-        if process.returncode != 0:
-            raise toolchain.failure(self._family.nextpnr, process.returncode, log_path.read_text(encoding="utf-8"))
         report = json.loads(report_path.read_text())
         fmax_mhz = min(clock["achieved"] for clock in report["fmax"].values())
         if fmax_mhz >= self._clock_mhz:
             self._programs.end_above(seed)
         return Routed(seed, fmax_mhz, report)
 
-    def _command(self, seed: int, report: Path) -> list[str]:
-        family = self._family
-        return [
+    def _place(self, seed: int, log: TextIO) -> float:
+        """Place a dense design, into `placed_<seed>.json`. Gives the clock that this promises, in MHz."""
+        options = (*self._family.dense, "--no-route", "--write", f"placed_{seed}.json")
+        said = self._nextpnr(seed, log, "--json", "top.json", *options)
+        return min(float(found[1]) for line in said if (found := _PROMISED.search(line)))
+
+    def _route_placed(self, seed: int, promised_mhz: float, log: TextIO, how: Sequence[str]) -> None:
+        """Route it, for that clock if it can be kept."""
+        placed = self._out / f"placed_{seed}.json"
+        command = ("--json", placed.name, "--no-pack", "--no-place", *how)
+        tell_router(placed, min(self._clock_mhz, SURE * promised_mhz), insists=True)
+        try:
+            self._nextpnr(seed, log, *command)
+        except _Endless:
+            tell_router(placed, self._clock_mhz, insists=False)
+            self._nextpnr(seed, log, *command)
+        placed.unlink()  # a hundred megabytes
+
+    def _nextpnr(self, seed: int, log: TextIO, *options: str) -> list[str]:
+        """Run nextpnr, and look through its log meanwhile. Gives that, line by line."""
+        family, said = self._family, []
+        command = [
             *toolchain.find(family.nextpnr),
             *self._board.nextpnr,
-            *self._options,
-            *("--json", "top.json"),
+            *options,
             *(f"--{family.constraints}", f"top.{family.constraints}"),
-            *(family.routed_option, self.routed(seed).name),
-            *("--report", report.name),
             *("--freq", f"{self._clock_mhz:.3f}"),
             *("--seed", str(seed)),
             "--timing-allow-fail",  # judged here, with the figure
         ]
+        with self._programs.run(seed, command, self._out) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                log.write(line)
+                said.append(line)
+                self._refuse_over_full(line)
+                self._tell(seed, line)
+                if (rounds := _ROUND.search(line)) and int(rounds[1]) > ROUNDS:
+                    raise _Endless
+        if process.returncode != 0:
+            raise toolchain.failure(family.nextpnr, process.returncode, "".join(said))
+        return said
 
     def _refuse_over_full(self, line: str) -> None:
         # nextpnr goes on placing an over-full design for ever.

@@ -16,7 +16,7 @@ from dnn2fpga.platforms import find
 
 from dnn2fpga.flow import route as module
 from dnn2fpga.flow.family import DENSE, FAMILIES
-from dnn2fpga.flow.route import REACH, SEEDS, route
+from dnn2fpga.flow.route import REACH, SEEDS, SURE, route
 from dnn2fpga.flow.toolchain import ToolError
 
 CLOCK = 80.0
@@ -52,8 +52,8 @@ class Tool:
     def out(self) -> Path:
         return self.folder / "out"
 
-    def route(self, progress=lambda step: None, options=()):
-        return route(FAMILIES["ecp5"], find("ulx3s_12f"), self.out, CLOCK, progress, options)
+    def route(self, progress=lambda step: None, *, dense=False):
+        return route(FAMILIES["ecp5"], find("ulx3s_12f"), self.out, CLOCK, progress, dense=dense)
 
     def began(self) -> set[int]:
         return {int(path.name.removeprefix("began_")) for path in self.out.glob("began_*")}
@@ -78,14 +78,42 @@ def tool(tmp_path, monkeypatch):
     return Tool(tmp_path)
 
 
-def test_nextpnr_is_told_of_options(tool):
-    tool.seed(1, CLOCK)
-    tool.route(options=FAMILIES["ecp5"].options(DENSE + 1))
-    assert "--placer static --router router2" in (tool.out / "told_1").read_text()
+PLACES = """
+case "$*" in
+  *"--placer static --no-route"*)
+    echo '{"modules": {"top": {"settings": {"router": "router1", "seed": "1"}}}}' > placed_$seed.json
+    echo "Info: Max frequency for clock 'clk': 200.00 MHz (PASS at 80.00 MHz)"
+    echo "Info: Max frequency for clock 'clk': %s MHz (FAIL at 80.00 MHz)";;
+  *--no-pack*--no-place*) cp placed_$seed.json told_router_$seed; %s;;
+esac
+"""
 
 
-def test_only_dense_designs_want_options():
-    assert [bool(FAMILIES["ecp5"].options(luts)) for luts in (DENSE, DENSE + 1)] == [False, True]
+@pytest.mark.parametrize(("promised", "told"), [(70, 70 * SURE), (90, CLOCK)])
+def test_a_dense_design_is_placed_and_then_routed_for_the_clock_that_this_promises(tool, promised, told):
+    tool.seed(1, CLOCK, PLACES % (promised, "true"))
+    assert tool.route(dense=True).fmax_mhz == CLOCK
+    (module,) = json.loads((tool.out / "told_router_1").read_text())["modules"].values()
+    assert module["settings"] == {
+        "router": "router2",
+        "seed": "1",
+        "target_freq": f"{told * 1e6:.6f}",
+        "router/tmg_ripup": "1".zfill(32),
+    }
+    assert not list(tool.out.glob("placed_*"))
+
+
+def test_a_router_that_insists_without_end_is_told_not_to(tool):
+    endless = "! grep -q 'ripup.*1\"' placed_$seed.json || exec yes 'Info: iter=121 wires=9 overused=0 tmgfail=7'"
+    tool.seed(1, CLOCK, PLACES % (90, endless))
+    assert tool.route(dense=True).fmax_mhz == CLOCK
+    (module,) = json.loads((tool.out / "told_router_1").read_text())["modules"].values()
+    assert module["settings"]["router/tmg_ripup"] == "0" * 32
+
+
+def test_only_large_designs_of_a_family_that_knows_them_are_dense():
+    assert [FAMILIES["ecp5"].is_dense(luts) for luts in (DENSE, DENSE + 1)] == [False, True]
+    assert not FAMILIES["ice40"].is_dense(DENSE + 1)
 
 
 def test_a_first_seed_that_meets_the_clock_is_the_only_one(tool):
