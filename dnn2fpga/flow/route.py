@@ -150,7 +150,7 @@ class _Search:
                 if self._dense:
                     self._route_placed(seed, self._place(seed, log), log, how)
                 else:
-                    self._nextpnr(seed, log, "--json", "top.json", *how)
+                    self._nextpnr(seed, log, "top.json", *how)
         finally:
             with self._lock:
                 self._steps.pop(seed, None)
@@ -163,29 +163,30 @@ class _Search:
     def _place(self, seed: int, log: TextIO) -> float:
         """Place a dense design, into `placed_<seed>.json`. Gives the clock that this promises, in MHz."""
         options = (*self._family.dense, "--no-route", "--write", f"placed_{seed}.json")
-        said = self._nextpnr(seed, log, "--json", "top.json", *options)
+        said = self._nextpnr(seed, log, "top.json", *options)
         return min(float(found[1]) for line in said if (found := _PROMISED.search(line)))
 
     def _route_placed(self, seed: int, promised_mhz: float, log: TextIO, how: Sequence[str]) -> None:
         """Route it, for that clock if it can be kept."""
         placed = self._out / f"placed_{seed}.json"
-        command = ("--json", placed.name, "--no-pack", "--no-place", *how)
+        options = ("--no-pack", "--no-place", *how)
         tell_router(placed, min(self._clock_mhz, SURE * promised_mhz), insists=True)
         try:
-            self._nextpnr(seed, log, *command)
+            self._nextpnr(seed, log, placed.name, *options)
         except _Endless:
             tell_router(placed, self._clock_mhz, insists=False)
-            self._nextpnr(seed, log, *command)
+            self._nextpnr(seed, log, placed.name, *options)
         placed.unlink()  # a hundred megabytes
 
-    def _nextpnr(self, seed: int, log: TextIO, *options: str) -> list[str]:
-        """Run nextpnr, and look through its log meanwhile. Gives that, line by line."""
+    def _nextpnr(self, seed: int, log: TextIO, design: str, *options: str) -> list[str]:
+        """Run nextpnr on a design, and look through its log meanwhile. Gives that, line by line."""
         family, said = self._family, []
         command = [
             *toolchain.find(family.nextpnr),
             *self._board.nextpnr,
-            *options,
+            *("--json", design),
             *(f"--{family.constraints}", f"top.{family.constraints}"),
+            *options,
             *("--freq", f"{self._clock_mhz:.3f}"),
             *("--seed", str(seed)),
             "--timing-allow-fail",  # judged here, with the figure
