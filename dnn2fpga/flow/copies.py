@@ -15,19 +15,24 @@ MOST = 96
 
 def copy_drivers(joints: Joints) -> None:
     """Copy each flip-flop and each LUT that leads to more than `MOST` pins, clocks apart."""
-    for cell in (*joints.cells("LUT4"), *joints.cells("TRELLIS_FF")):
-        output = "Q" if cell["type"] == "TRELLIS_FF" else "Z"
-        bit = cell["connections"][output][0]
-        readers = joints.readers[bit]
-        if len(readers) <= MOST or any(pin.port == "CLK" for pin in readers):
-            continue
-        # Names go by place in the design: those that read one copy are of one part of it, or of two.
-        readers = sorted(readers, key=lambda pin: (_natural(joints.name(pin.cell)), pin.port, pin.at))
-        copies = -(-len(readers) // MOST)
-        for number in range(1, copies):
-            own = joints.new_bit()
-            joints.add(f"{joints.name(cell)}_copy{number}", _like(cell, output, own))
-            joints.move(readers[number * len(readers) // copies : (number + 1) * len(readers) // copies], own)
+    # LUTs first: their copies are more pins for flip-flops to lead to.
+    for kind, output in (("LUT4", "Z"), ("TRELLIS_FF", "Q")):
+        for cell in joints.cells(kind):
+            _copy(joints, cell, output)
+
+
+def _copy(joints: Joints, cell: Cell, output: str) -> None:
+    """Copy a cell until neither it nor a copy leads to too many pins."""
+    readers = joints.readers[cell["connections"][output][0]]
+    if len(readers) <= MOST or any(pin.port == "CLK" for pin in readers):
+        return
+    # Names go by place in the design: those that read one copy are of one part of it, or of two.
+    readers = sorted(readers, key=lambda pin: (_natural(joints.name(pin.cell)), pin.port, pin.at))
+    copies = -(-len(readers) // MOST)
+    for number in range(1, copies):
+        own = joints.new_bit()
+        joints.add(f"{joints.name(cell)}_copy{number}", _like(cell, output, own))
+        joints.move(readers[number * len(readers) // copies : (number + 1) * len(readers) // copies], own)
 
 
 def _natural(name: str) -> list[Any]:

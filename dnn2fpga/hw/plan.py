@@ -253,9 +253,8 @@ def _meet(name: str, choices: Sequence[Choice], budget: Budget, clock_mhz: float
         if budget.excess(taken):
             break
         queued, at_best = with_queues(chosen)
-        if at_best <= goal.cycles:
-            result = _timed(name, queued, budget, clock_mhz)
-        if at_best > goal.cycles or result.cycles_per_image > goal.cycles:
+        result = _timed(name, queued, budget, clock_mhz) if at_best <= goal.cycles else None
+        if result is None or result.cycles_per_image > goal.cycles:
             # Bursts hold up a layer that needs all the time there is. Queues may mend that, or a faster one must.
             result = assemble(name, chosen, budget, clock_mhz, int(goal.cycles))
         if goal.reached(result) and not _excess(result, budget):

@@ -44,6 +44,7 @@ class UartRx(wiring.Component):
         """The logic."""
         m = Module()
         rx = Signal(init=1)
+        # Three stages, not two: the pin may be far.
         m.submodules.synchronizer = FFSynchronizer(self.rx, rx, init=1, stages=3)
 
         timer = Signal(range(self.divisor))

@@ -1,11 +1,13 @@
 """Timed twins against one another: what stands for several of them moves every word in the same cycle."""
 
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnn2fpga.hw import MasterSlave, Narrow, timing
-from dnn2fpga.hw.timing import Buffer, InParts, Peek, Pop, Put, Take
+from dnn2fpga.hw import DenseFolding, MasterSlave, Narrow, timing
+from dnn2fpga.hw.timing import Buffer, InParts, Put, Take
 
 pauses = st.lists(st.integers(0, 12), min_size=1, max_size=6)
 
@@ -17,16 +19,8 @@ def source(words, gaps, left):
 
 
 def reader(parts, cycles):
-    """Works `cycles` on each part of a word and frees the last when its own last word has left, as `DenseFolding`."""
-    at = -1
-    while True:
-        for _ in range(parts - 1):
-            at = max(at + 1, (yield Peek())) + cycles - 1
-            yield Pop(at)
-        at = max(at, (yield Peek()) - 1)
-        for _ in range(cycles):
-            at = yield Put(at + 1)
-        yield Pop(at)
+    """A dense layer's steps, which work `cycles` on each of the `parts` words of a sum."""
+    return DenseFolding._steps(SimpleNamespace(groups=cycles), parts)
 
 
 def sink(gaps, taken):
