@@ -18,7 +18,6 @@ from ..errors import Refusal, Shortfall
 from ..hw.buffer import APART
 from ..hw.frame import HASH_BYTES
 from ..hw.resources import Resources
-from ..hw.window import COPY
 from . import toolchain
 from .board import Board
 from .critical import longest_path
@@ -155,11 +154,10 @@ def synthesize(family: Family, board: Board, out: Path) -> Resources:
     hide = "rename -hide w:*]"
     # Yosys heeds this attribute in Verilog only.
     apart = f"hierarchy -top top\nproc\nmemory_collect\nsetparam -set RD_COLLISION_X_MASK 1'1 a:{APART}"
-    copies = f"setattr -set keep 1 a:{COPY} %ci1 c:* %i"
     for path in family.maps:
         shutil.copy(path, out)
     log = toolchain.run_yosys(
-        f"read_rtlil top.il\n{hide}\n{apart}\n{copies}\n{synth}\ntee -o cells.json stat -json\nwrite_json top.json\n",
+        f"read_rtlil top.il\n{hide}\n{apart}\n{synth}\ntee -o cells.json stat -json\nwrite_json top.json\n",
         out,
     )
     (out / "yosys.log").write_text(log)

@@ -41,8 +41,8 @@ class Wire:
 class Queue:
     """Leads from one process to another by a buffer."""
 
-    def __init__(self, room: int, latency: int) -> None:
-        self.room, self.latency = room, latency
+    def __init__(self, room: int, latency: int, back: int) -> None:
+        self.room, self.latency, self.back = room, latency, back
         self.puts: list[int] = []
         self.pops: list[int] = []
 
@@ -52,7 +52,7 @@ class Queue:
         before = len(self.puts) - self.room  # the word whose place it takes
         if before < 0:
             return 0
-        return self.pops[before] + 1 if before < len(self.pops) else None
+        return self.pops[before] + self.back if before < len(self.pops) else None
 
     @property
     def open(self) -> bool:
@@ -66,7 +66,7 @@ class Queue:
         if before >= 0:
             if before >= len(pops):
                 return None
-            held_up = pops[before] + 1 - at
+            held_up = pops[before] + self.back - at
             if held_up > 0:
                 at += -(-held_up // every) * every
         puts.append(at)
@@ -91,7 +91,7 @@ class Queue:
     @property
     def room_needed(self) -> int:
         """The least room with which every word would have moved in the same cycle."""
-        freed = np.searchsorted(self.pops, self.puts)  # words popped before each was put
+        freed = np.searchsorted(np.add(self.pops, self.back), self.puts, side="right")  # places, before each was put
         return int(np.max(np.arange(1, len(self.puts) + 1) - freed, initial=0))
 
 
@@ -105,7 +105,7 @@ class Parts(Queue):
     """
 
     def __init__(self, parts: int, cycles: int) -> None:
-        super().__init__(room=2, latency=0)
+        super().__init__(room=2, latency=0, back=1)
         self.cycles = cycles
         self.all_but_one = (parts - 2) * cycles + 1
         self.all_but_two = (parts - 3) * cycles + 1

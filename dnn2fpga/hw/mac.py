@@ -159,9 +159,9 @@ def multiplier_resources(a: Shape, b: Shape, device: Device, *, dsp: bool) -> Re
         split, whole = sorted((a.width, b.width))
         digits = -(-split // DIGIT)
         adders = adder(whole + 2).luts * (split - digits) + adder(width).luts * (digits - 1)
-        return Resources(luts=split * whole + adders, ffs=width * (2 + digits))
+        return Resources(luts=split * whole + adders, ffs=width * (3 + digits))
     blocks = Multiplier.blocks(a, b, device.family)
-    return Resources(dsps=blocks) + (adder(width) if blocks > 1 else Resources())
+    return Resources(dsps=blocks, ffs=width * blocks) + (adder(width) if blocks > 1 else Resources())
 
 
 def tree_resources(width: int, n: int, total: int) -> Resources:

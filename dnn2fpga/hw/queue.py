@@ -16,12 +16,15 @@ from .timing import Buffer, Peek, Pop, Process, Put
 LATENCY = 2
 """Cycles from a word's coming in to its being offered."""
 
+BACK = 2
+"""Cycles from the taking of the last word of a place to the first in which the place can be booked again."""
+
 
 class CreditQueue(wiring.Component):
     """A queue with room for `depth` bursts (at least 2) of `burst` words, on the way or waiting.
 
     While `free` is high, `book` reserves a place; the words may come any number of cycles later, with `give` high.
-    A place comes free in the cycle after the last of its words was taken.
+    A place comes free `BACK` cycles after the last of its words was taken.
     """
 
     def __init__(self, shape: ShapeLike, n: int, depth: int, burst: int = 1) -> None:
@@ -45,15 +48,21 @@ class CreditQueue(wiring.Component):
         # One place more than there are credits: Amaranth counts its output register, which may yet be empty.
         width, words = len(self.word.as_value()), self.depth * self.burst
         m.submodules.fifo = queue = fifo.SyncFIFOBuffered(width=width, depth=words + 1)
-        credits, left = (Signal(range(self.depth + 1), init=self.depth) for _ in range(2))
-        free = Signal(init=1)  # a register of its own, since much waits for it
+        credits = Signal(range(self.depth + 1), init=self.depth)
+        # What the credits say that much waits for, in registers: that there is one, and that there is no other.
+        free, single = Signal(init=1), Signal()
+        booked, taken = self.book & free, Signal()
         word = Signal(range(self.burst))
-        taken = self.o.valid & self.o.ready & (word == self.burst - 1)
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += word.eq(Mux(word == self.burst - 1, 0, word + 1))
-        m.d.sync += [credits.eq(left), free.eq(left != 0)]
+        m.d.sync += [
+            taken.eq(self.o.valid & self.o.ready & (word == self.burst - 1)),
+            credits.eq(credits + taken - booked),
+            free.eq(taken | (free & ~(single & self.book))),
+        ]
+        with m.If(taken != booked):
+            m.d.sync += single.eq(Mux(taken, ~free, credits == 2))
         m.d.comb += [
-            left.eq(credits + taken - (self.book & free)),
             self.free.eq(free),
             queue.w_data.eq(self.word.as_value()),
             queue.w_en.eq(self.give),
@@ -81,7 +90,7 @@ class CreditQueue(wiring.Component):
 
 def timing(depth: int, latency: int) -> Buffer:
     """A pipeline of `latency` cycles and its queue, as a timed buffer: put when booked."""
-    return Buffer(room=depth, latency=latency + LATENCY)
+    return Buffer(room=depth, latency=latency + LATENCY, back=BACK)
 
 
 def burst(words: int) -> Process:
@@ -99,7 +108,7 @@ def depth_for(latency: int, burst: int, period: int) -> int:
 
     That is the most words that can set out before the place of the first comes free again.
     """
-    window = latency + LATENCY + 1
+    window = latency + LATENCY + BACK
     return max(2, burst * (window // period) + min(burst, window % period))
 
 

@@ -10,7 +10,7 @@ from .slip import Item
 
 
 class Receiver(wiring.Component):
-    """Frame items in; a request for each frame, and the image of each good one, out.
+    """Frame items in, at least 3 cycles apart; a request for each frame, and the image of each good one, out.
 
     Every frame but an empty one is reported on `request`, 1 cycle after its end. Once a request of kind
     IMAGE is taken, the image's words follow on `image`, one a cycle. A frame of which a part arrived before
@@ -48,6 +48,16 @@ class Receiver(wiring.Component):
         gathered = Signal(8 * word_bytes)
         complete = Cat(gathered[8:], item.byte)  # bytes move down from the top: the first ends up lowest
         lost = Signal()  # a part of this frame came while nobody listened
+        # What decides on an item is known since the one before.
+        first, over, all_words, all_parts = (Signal(name=name) for name in ("first", "over", "all_words", "all_parts"))
+        kind = Signal(Kind)
+        m.d.sync += [
+            first.eq(count == 0),
+            over.eq(count == image_frame + 1),
+            all_words.eq(word == self.words),
+            all_parts.eq(part == word_bytes - 1),
+            kind.eq(_judge(crc.match_detected, count, image_frame)),
+        ]
         m.d.comb += [
             crc.data.eq(item.byte),
             write.addr.eq(word),
@@ -63,18 +73,18 @@ class Receiver(wiring.Component):
                 with m.If(item.end):
                     m.d.comb += crc.start.eq(1)
                     m.d.sync += [count.eq(0), word.eq(0), part.eq(0)]
-                    with m.If(count != 0):
-                        m.d.sync += self.request.payload.kind.eq(_judge(crc.match_detected, count, image_frame))
+                    with m.If(~first):
+                        m.d.sync += self.request.payload.kind.eq(kind)
                         m.next = "REPORT"
                 with m.Else():
                     m.d.comb += crc.valid.eq(1)
-                    with m.If(count != image_frame + 1):
+                    with m.If(~over):
                         m.d.sync += count.eq(count + 1)
-                    with m.If(count == 0):
+                    with m.If(first):
                         m.d.sync += self.request.payload.sequence.eq(item.byte)
-                    with m.Elif(word != self.words):
+                    with m.Elif(~all_words):
                         m.d.sync += [gathered.eq(complete), part.eq(part + 1)]
-                        with m.If(part == word_bytes - 1):
+                        with m.If(all_parts):
                             m.d.comb += write.en.eq(1)
                             m.d.sync += [part.eq(0), word.eq(word + 1)]
             with m.State("REPORT"):

@@ -53,7 +53,7 @@ def with_queues(chosen: Chosen, pace: int = 0) -> tuple[Chosen, int]:
 def _with_depths(placed: Placed, *rooms: int) -> Placed:
     """A layer with queues before it, of these depths one each or one for all, where registers do not suffice."""
     # A word a clock fills that much of a queue without ever waiting. Where branches meet, registers are counted on.
-    unused = REGISTERS if len(placed.joins) > 1 else queue.LATENCY + 1
+    unused = REGISTERS if len(placed.joins) > 1 else queue.LATENCY + queue.BACK
     depths = [room if room > unused else 0 for room in rooms]
     if not depths:
         return placed

@@ -52,7 +52,8 @@ def _check_shapes(source: stream.Interface, sink: stream.Interface) -> None:
 class MasterSlave(wiring.Component):
     """Two registers between two layers: the master takes the new word while the slave holds the old for its reader.
 
-    Every output, `i.ready` among them, comes from a register, so no path of logic crosses from layer to layer.
+    They change places with every word. So each is enabled by registers alone, and `o.ready` reaches three flip-flops
+    only, however wide the word: no path of logic crosses from layer to layer. `i.ready` and `o.valid` are registers.
     Latency 1 cycle, one word a cycle, room for 2 words.
     """
 
@@ -67,25 +68,29 @@ class MasterSlave(wiring.Component):
     @staticmethod
     def resources(width: int) -> Resources:
         """What it takes for words of `width` bits."""
-        return Resources(luts=2 * width, ffs=2 * width + 2)
+        return Resources(luts=width + 5, ffs=2 * width + 4)
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""
         m = Module()
-        master = Signal.like(self.i.payload, reset_less=True)
-        slave = Signal.like(self.i.payload, reset_less=True)
-        held = Signal()  # the master holds a word that the slave has no room for yet
-        m.d.comb += [self.i.ready.eq(~held), self.o.payload.eq(slave)]
+        words = [Signal.like(self.i.payload, name=f"word{at}", reset_less=True) for at in range(2)]
+        master, slave = Signal(), Signal()  # which of the words each is
+        held = Signal()  # both hold a word
+        m.d.comb += [
+            self.i.ready.eq(~held),
+            self.o.payload.as_value().eq(Mux(slave, words[1].as_value(), words[0].as_value())),
+        ]
+        for at, word in enumerate(words):
+            with m.If(~held & (master == at)):
+                m.d.sync += word.eq(self.i.payload)
+        m.d.sync += [
+            master.eq(master ^ (self.i.valid & ~held)),
+            slave.eq(slave ^ (self.o.valid & self.o.ready)),
+        ]
         with m.If(~self.o.valid | self.o.ready):
-            m.d.sync += [
-                slave.eq(Mux(held, master.as_value(), self.i.payload.as_value())),
-                self.o.valid.eq(held | self.i.valid),
-                held.eq(0),
-            ]
+            m.d.sync += [self.o.valid.eq(held | self.i.valid), held.eq(0)]
         with m.Elif(self.i.valid):
             m.d.sync += held.eq(1)
-        with m.If(~held):
-            m.d.sync += master.eq(self.i.payload)
         return m
 
 

@@ -63,15 +63,16 @@ Process = Steps | Pass
 class Buffer:
     """A channel that holds up to `room` words and gives each `latency` cycles after it came.
 
-    A place freed in one cycle is filled again in the next at the earliest.
+    A place is filled again `back` cycles after it was freed at the earliest.
     """
 
     room: int
     latency: int
+    back: int = 1
 
     def channel(self) -> Queue:
         """Where the words are, for one reader."""
-        return Queue(self.room, self.latency)
+        return Queue(self.room, self.latency, self.back)
 
 
 @dataclass(frozen=True, kw_only=True)

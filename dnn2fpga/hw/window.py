@@ -13,12 +13,6 @@ from .timing import Peek, Pop, Process, Put
 LATE = 4
 """Cycles by which the payload of a late window follows its handshake."""
 
-ENABLED = 96
-"""Flip-flops of a window at most that one register enables: a window is as wide as all the adders that read it."""
-
-COPY = "is_copy"
-"""The attribute of registers that synthesis must not merge, equal as they are."""
-
 
 class SlidingWindow(wiring.Component):
     """All windows of an image, in raster order, from pixels of `turns` words each.
@@ -79,16 +73,14 @@ class SlidingWindow(wiring.Component):
             above = [kept.word_select(ky * tap_y, len(pixel)) for ky in range(kernel_y - 1)]
         column = Cat(*above, now)
 
-        reach = placement.window.reach[1]
-        pieces = range(0, reach * len(column), ENABLED)
+        step, newest = advance, column
         if self.late:
-            step, steps = Signal(), [Signal(name=f"step{at}", attrs={COPY: 1}) for at in pieces]
+            # Without a reset, which would be a LUT before each of the copies that a wide window needs (`flow.copies`).
+            moved_on, step = (Signal(name=name, reset_less=True) for name in ("moved_on", "step"))
             came, newest = (Signal(len(column), name=name, reset_less=True) for name in ("came", "newest"))
-            m.d.sync += [step.eq(moves_on), Cat(*steps).eq(step.replicate(len(steps)))]
-            m.d.sync += [came.eq(column), newest.eq(came)]
+            m.d.sync += [moved_on.eq(moves_on), step.eq(moved_on), came.eq(column), newest.eq(came)]
             m.d.comb += [free.eq(self.o.ready | ~ends), self.o.valid.eq(ends & passes)]
         else:
-            steps, newest = [advance] * len(pieces), column
             m.d.comb += free.eq(~self.o.valid | self.o.ready)
             with m.If(self.o.ready):
                 m.d.sync += self.o.valid.eq(0)
@@ -96,14 +88,13 @@ class SlidingWindow(wiring.Component):
                 m.d.sync += self.o.valid.eq(ends)
 
         # The window: columns move left; the newest comes in on the right.
+        reach = placement.window.reach[1]
         columns = Signal(data.ArrayLayout(len(column), reach), reset_less=True)
         before = columns.as_value()[len(column) :]
         if self.turns > 1 and reach > 1:
-            before = _history(m, "columns", newest, reach - 1, self.turns, steps[0])
-        moved = Cat(before, newest)
-        for at, step in zip(pieces, steps, strict=True):
-            with m.If(step):
-                m.d.sync += columns.as_value()[at : at + ENABLED].eq(moved[at : at + ENABLED])
+            before = _history(m, "columns", newest, reach - 1, self.turns, step)
+        with m.If(step):
+            m.d.sync += columns.as_value().eq(Cat(before, newest))
         values = (columns[kx * tap_x].word_select(ky, len(pixel)) for ky in range(kernel_y) for kx in range(kernel_x))
         m.d.comb += self.o.payload.as_value().eq(Cat(*values))
         return m
@@ -203,7 +194,7 @@ def resources(placement: Placement, width: int, device: Device, turns: int = 1, 
     """What it takes for values of `width` bits."""
     column = placement.window.kernel[0] * placement.shape[2] // turns * width
     held = column * placement.window.reach[1] if turns == 1 else placement.values // turns * width
-    held += 2 * column + column * placement.window.reach[1] // ENABLED if late else 0
+    held += 2 * column if late else 0
     taken = Resources(luts=40, ffs=held + 4 * max(placement.padded).bit_length())
     for depth, bits in (
         (placement.padded[1] * turns, line_bits(placement, width)),

@@ -13,14 +13,14 @@ from .clocked import run
 
 CHANNELS, WORDS = 6, 18
 MULTIPLIERS = {
-    "any": ([40001, 65535, 3, 1, 20000, 7], Multiplied, 3),
-    "none": ([0] * 6, Multiplied, 3),
-    "the same": ([40001] * 6, Multiplied, 3),
+    "any": ([40001, 65535, 3, 1, 20000, 7], Multiplied, 4),
+    "none": ([0] * 6, Multiplied, 4),
+    "the same": ([40001] * 6, Multiplied, 4),
     "powers of two": ([1024, 256, 16, 128, 16, 512], Shifted, 1),
     "two powers of two": ([1024, 512, 512, 512, 1024, 1024], Shifted, 1),
     "one power of two": ([1024] * 6, Shifted, 0),
     "one": ([1] * 6, Shifted, 0),
-    "common factor": ([48, 16, 80, 96, 112, 144], Multiplied, 3),
+    "common factor": ([48, 16, 80, 96, 112, 144], Multiplied, 4),
 }
 SHIFTS = {"none": 0, "one": 1, "some": 9, "more than a sum has": 24}
 TOTAL, INT8 = signed(12), signed(8)

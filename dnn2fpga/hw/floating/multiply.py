@@ -26,7 +26,7 @@ from .unpack import Unpack
 
 
 class Product(wiring.Component):
-    """`p = a * b` of unpacked floats, packed, in `Product.latency_of(fmt)` cycles: 5, of float32 7.
+    """`p = a * b` of unpacked floats, packed, in `Product.latency_of(fmt)` cycles: 6, of float32 8.
 
     The significands are multiplied by a `Multiplier`, in a DSP block if `dsp`.
     """
@@ -94,7 +94,7 @@ class Product(wiring.Component):
 
 
 class Multiply(wiring.Component):
-    """`p = a * b` of floats, as ordered codes of `fmt`, in `latency` cycles: 7, of float32 9."""
+    """`p = a * b` of floats, as ordered codes of `fmt`, in `latency` cycles: 8, of float32 10."""
 
     def __init__(self, fmt: FloatFormat) -> None:
         self.fmt = fmt
@@ -121,7 +121,7 @@ def resources(fmt: FloatFormat, device: Device, *, dsp: bool = True) -> Resource
     significand = _significand(fmt)
     fraction, exponent = fmt.fraction_bits, fmt.exponent_bits
     taken = Resources(luts=23 * fraction // 2 + 8 * exponent + 12, ffs=3 * fraction + 2 * exponent + 10)
-    taken += register(3 * fraction * (Multiplier.latency_of(significand, significand) > 3))
+    taken += register(3 * fraction * (Multiplier.latency_of(significand, significand) > 4))
     return taken + multiplier_resources(significand, significand, device, dsp=dsp)
 
 

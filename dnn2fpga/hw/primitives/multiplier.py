@@ -23,8 +23,9 @@ class Multiplier(wiring.Component):
     Parameters: `a`, `b` shapes of 1 to 64 bits, signed or not; `dsp` False keeps the product out of DSPs.
     Ports: `a`, `b` in; `p` out, as wide as both together, signed if either is.
 
-    `latency` is 3 cycles, and one more for every 16 bits that an operand is wider than 16. It depends on nothing
-    else, neither on the device nor on `dsp`, so that plans and simulations hold for every board.
+    `latency` is 4 cycles, and one more for every 16 bits that an operand is wider than 16. It depends on nothing
+    else, neither on the device nor on `dsp`, so that plans and simulations hold for every board. The last of them is
+    that of a register behind the block, since blocks stand in a few rows, which may be far from where `p` is read.
 
     On ECP5 and iCE40 UltraPlus an operand too wide for a block is split, and the parts' products are added.
     Devices without blocks get LUTs. Without a platform (simulation, Verilog) it is a `*` between registers.
@@ -45,7 +46,7 @@ class Multiplier(wiring.Component):
     @staticmethod
     def latency_of(a: ShapeLike, b: ShapeLike) -> int:
         """The latency of the product of two shapes, in cycles."""
-        return 1 + sum(-(-Shape.cast(shape).width // NARROW) for shape in (a, b))
+        return 2 + sum(-(-Shape.cast(shape).width // NARROW) for shape in (a, b))
 
     @staticmethod
     def blocks(a: ShapeLike, b: ShapeLike, family: str) -> int:

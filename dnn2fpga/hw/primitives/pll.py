@@ -64,7 +64,9 @@ class SystemClock(Elaboratable):
         m.submodules += ResetSynchronizer(~locked, domain="locked")
         with m.If(timer != settling):
             m.d.locked += timer.eq(timer + 1)
-        m.submodules += ResetSynchronizer(timer != settling, domain="settled")
+        settled = Signal()  # a register, for a reset must not come of logic that may be far
+        m.d.locked += settled.eq(timer == settling)
+        m.submodules += ResetSynchronizer(~settled, domain="settled")
         # A reset is read all over the chip: this register, and copies of it (`flow.copies`), stand half the way there.
         late = Signal(init=1)
         m.d.settled += late.eq(0)
