@@ -4,17 +4,21 @@ A pipeline of multipliers runs best if nothing can stop it: no clock enable reac
 back-pressure acts at its head: a step that will give a word waits until a place in the queue is free.
 """
 
-from amaranth import Module, Mux, ShapeLike, Signal
-from amaranth.lib import fifo, stream, wiring
+from amaranth import Module, Mux, ShapeLike, Signal, Value
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from . import buffer
+from .primitives.family import family_of
 from .resources import Device, Resources
-from .stream import lanes
+from .stream import MasterSlave, connect, lanes
 from .timing import Buffer, Peek, Pop, Process, Put
 
-LATENCY = 2
+LATENCY = 3
 """Cycles from a word's coming in to its being offered."""
+
+PIECES = 32
+"""Pieces of LUT memory that a block RAM is worth: more than elsewhere, for its slow output has no register here."""
 
 BACK = 2
 """Cycles from the taking of the last word of a place to the first in which the place can be booked again."""
@@ -30,7 +34,7 @@ class CreditQueue(wiring.Component):
     def __init__(self, shape: ShapeLike, n: int, depth: int, burst: int = 1) -> None:
         if depth < 2:
             raise ValueError(f"depth must be at least 2, not {depth!r}")
-        self.depth, self.burst = depth, burst
+        self.shape, self.n, self.depth, self.burst = shape, n, depth, burst
         signature = lanes(shape, n)
         super().__init__(
             {
@@ -45,31 +49,33 @@ class CreditQueue(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """The logic."""
         m = Module()
-        # One place more than there are credits: Amaranth counts its output register, which may yet be empty.
-        width, words = len(self.word.as_value()), self.depth * self.burst
-        m.submodules.fifo = queue = fifo.SyncFIFOBuffered(width=width, depth=words + 1)
-        credits = Signal(range(self.depth + 1), init=self.depth)
-        # What the credits say that much waits for, in registers: that there is one, and that there is no other.
-        free, single = Signal(init=1), Signal()
-        booked, taken = self.book & free, Signal()
-        word = Signal(range(self.burst))
+        words = self.depth * self.burst
+        m.submodules.registers = registers = MasterSlave(self.shape, self.n)
+        connect(m, registers.o, wiring.flipped(self.o))
+
+        taken, came, word = Signal(), Signal(), Signal(range(self.burst))
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += word.eq(Mux(word == self.burst - 1, 0, word + 1))
-        m.d.sync += [
-            taken.eq(self.o.valid & self.o.ready & (word == self.burst - 1)),
-            credits.eq(credits + taken - booked),
-            free.eq(taken | (free & ~(single & self.book))),
-        ]
-        with m.If(taken != booked):
-            m.d.sync += single.eq(Mux(taken, ~free, credits == 2))
+        m.d.sync += [came.eq(self.give), taken.eq(self.o.valid & self.o.ready & (word == self.burst - 1))]
         m.d.comb += [
-            self.free.eq(free),
-            queue.w_data.eq(self.word.as_value()),
-            queue.w_en.eq(self.give),
-            self.o.payload.as_value().eq(queue.r_data),
-            self.o.valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.o.ready),
+            self.free.eq(_any(m, "credits", self.depth, taken, self.book, full=True)),
+            registers.i.valid.eq(_any(m, "waiting", words, came, registers.i.ready, full=False)),
         ]
+
+        width = len(self.word.as_value())
+        in_block = buffer.in_block(words, width, PIECES) or family_of(platform) == "ice40"
+        m.submodules.memory = memory = buffer.buffer(words, width, apart=in_block, pieces=PIECES)
+        write, leaves = memory.write_port(), registers.i.valid & registers.i.ready
+        put, _ = buffer.places(m, "put", words, self.give)
+        get, ahead = buffer.places(m, "get", words, leaves)
+        m.d.comb += [write.addr.eq(put), write.data.eq(self.word.as_value()), write.en.eq(self.give)]
+        if in_block:
+            read = memory.read_port()
+            m.d.comb += read.addr.eq(Mux(leaves, ahead, get))  # what is read before it came is not said to be there
+        else:
+            read = memory.read_port(domain="comb")
+            m.d.comb += read.addr.eq(get)
+        m.d.comb += registers.i.payload.as_value().eq(read.data)
         return m
 
     def book_each(self, m: Module, source: stream.Interface, latency: int) -> Signal:
@@ -86,6 +92,20 @@ class CreditQueue(wiring.Component):
             self.give.eq(step[latency]),
         ]
         return step
+
+
+def _any(m: Module, name: str, most: int, more: Value, less: Value, *, full: bool) -> Signal:
+    """Whether there are any of what is counted, `most` at most: one more, or one less if there are any, each clock.
+
+    Much waits for it: it is a register, and follows from others by a LUT, not from the count.
+    """
+    count = Signal(range(most + 1), init=most if full else 0, name=name)
+    some, single = Signal(init=full, name=f"any_{name}"), Signal(init=full and most == 1, name=f"single_{name}")
+    goes = less & some
+    m.d.sync += [count.eq(count + more - goes), some.eq(more | (some & ~(single & less)))]
+    with m.If(more != goes):
+        m.d.sync += single.eq(Mux(more, ~some, count == 2))
+    return some
 
 
 def timing(depth: int, latency: int) -> Buffer:
@@ -113,6 +133,7 @@ def depth_for(latency: int, burst: int, period: int) -> int:
 
 
 def resources(depth: int, width: int, device: Device) -> Resources:
-    """What the queue takes: memory, a register behind it, pointers and the count of credits."""
+    """What the queue takes: memory, registers behind it, places, and the counts of credits and of words."""
     pointer = depth.bit_length()
-    return Resources(luts=8 * pointer, ffs=5 * pointer) + buffer.resources(depth, width, device, buffer.YOSYS_PIECES)
+    taken = Resources(luts=8 * pointer + 10, ffs=6 * pointer + 6) + MasterSlave.resources(width)
+    return taken + buffer.resources(depth, width, device, PIECES, registered=False)

@@ -45,7 +45,7 @@ class Receiver(wiring.Component):
         count = Signal(range(image_frame + 2))  # bytes of this frame; stops one above an image's
         word = Signal(range(self.words + 1))
         part = Signal(range(word_bytes))
-        gathered = Signal(8 * word_bytes)
+        gathered = Signal(8 * word_bytes, reset_less=True)
         complete = Cat(gathered[8:], item.byte)  # bytes move down from the top: the first ends up lowest
         lost = Signal()  # a part of this frame came while nobody listened
         # What decides on an item is known since the one before.

@@ -30,7 +30,8 @@ class Outputs(wiring.Component):
 
         word = Signal(range(self.words))
         part = Signal(range(word_bytes))
-        left = Signal(8 * word_bytes)
+        left = Signal(8 * word_bytes, reset_less=True)
+        loads, drops = Signal(), Signal()  # registers, for a word may be wide, and its bits far apart
         is_last = word == self.words - 1
         filling = Signal(init=1)  # in "FILL": the pipeline's end wants to know early
         m.d.comb += [
@@ -40,7 +41,13 @@ class Outputs(wiring.Component):
             read.addr.eq(word),
             self.full.eq(~self.i.ready),
             self.o.payload.eq(left[:8]),
+            write.en.eq(filling),  # until the word came
         ]
+        m.d.sync += [loads.eq(0), drops.eq(0)]
+        with m.If(loads):
+            m.d.sync += left.eq(_extend(read.data, self.layout))
+        with m.Elif(drops):
+            m.d.sync += left.eq(left[8:])
 
         def next_word() -> None:
             m.d.sync += word.eq(word + 1)
@@ -49,20 +56,20 @@ class Outputs(wiring.Component):
 
         with m.FSM():
             with m.State("FILL"), m.If(self.i.valid):
-                m.d.comb += write.en.eq(1)
                 next_word()
                 with m.If(is_last):
                     m.d.sync += filling.eq(0)
                     m.next = "READ"
             with m.State("READ"):
-                m.next = "LOAD"
-            with m.State("LOAD"):
-                m.d.sync += left.eq(_extend(read.data, self.layout))
+                m.d.sync += loads.eq(1)
+                m.next = "MOVE"
+            with m.State("MOVE"):
                 m.next = "GIVE"
             with m.State("GIVE"):
                 m.d.comb += self.o.valid.eq(1)
                 with m.If(self.o.ready):
-                    m.d.sync += [left.eq(left[8:]), part.eq(part + 1)]
+                    m.d.sync += [drops.eq(1), part.eq(part + 1)]
+                    m.next = "MOVE"
                     with m.If(part == word_bytes - 1):
                         m.d.sync += part.eq(0)
                         next_word()
@@ -94,7 +101,7 @@ class Replier(wiring.Component):
         """The logic."""
         m = Module()
         m.submodules.crc = crc = CRC.create()
-        head = Signal(8 * HEAD_BYTES)
+        head = Signal(8 * HEAD_BYTES, reset_less=True)
         length = Signal.like(self.i.payload.length)
         has_outputs = Signal()
         left = Signal(range(max(HEAD_BYTES, self.output_bytes, CRC_BYTES) + 1))  # bytes of this part

@@ -68,29 +68,31 @@ class MasterSlave(wiring.Component):
     @staticmethod
     def resources(width: int) -> Resources:
         """What it takes for words of `width` bits."""
-        return Resources(luts=width + 5, ffs=2 * width + 4)
+        return Resources(luts=width + 6, ffs=2 * width + 6)
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""
         m = Module()
         words = [Signal.like(self.i.payload, name=f"word{at}", reset_less=True) for at in range(2)]
         master, slave = Signal(), Signal()  # which of the words each is
-        held = Signal()  # both hold a word
+        held, holds = Signal(), Signal()  # both hold a word; they will
+        loads = Signal(2, init=1)  # which of the words is the master, if any is free: a register enables all its bits
+        moves = self.i.valid & ~held
         m.d.comb += [
             self.i.ready.eq(~held),
             self.o.payload.as_value().eq(Mux(slave, words[1].as_value(), words[0].as_value())),
         ]
         for at, word in enumerate(words):
-            with m.If(~held & (master == at)):
+            with m.If(loads[at]):
                 m.d.sync += word.eq(self.i.payload)
+        m.d.comb += holds.eq(self.o.valid & ~self.o.ready & (held | self.i.valid))
         m.d.sync += [
-            master.eq(master ^ (self.i.valid & ~held)),
+            held.eq(holds),
+            self.o.valid.eq(held | self.i.valid | (self.o.valid & ~self.o.ready)),
+            master.eq(master ^ moves),
             slave.eq(slave ^ (self.o.valid & self.o.ready)),
+            loads.eq(Mux(holds, 0, Mux(master ^ moves, 0b10, 0b01))),
         ]
-        with m.If(~self.o.valid | self.o.ready):
-            m.d.sync += [self.o.valid.eq(held | self.i.valid), held.eq(0)]
-        with m.Elif(self.i.valid):
-            m.d.sync += held.eq(1)
         return m
 
 
@@ -118,18 +120,19 @@ class Widen(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """The logic."""
         m = Module()
-        part = Signal(range(self.factor))
-        parts = Signal(len(self.o.payload.as_value()), reset_less=True)
+        part = Signal(self.factor, init=1)  # a bit for each: the one that comes next
+        parts = Signal(data.ArrayLayout(len(self.i.payload.as_value()), self.factor), reset_less=True)
         m.d.comb += [self.i.ready.eq(~self.o.valid | self.o.ready), self.o.payload.as_value().eq(parts)]
+        # A part is loaded until it came. While another than the first is awaited, no reader has a word to take first.
+        for at, loads in enumerate(part):
+            with m.If(loads & self.i.ready if at == 0 else loads):
+                m.d.sync += parts[at].eq(self.i.payload)
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(self.i.valid & self.i.ready):
-            # Parts move down from the top, so that after `factor` of them the first is lowest.
-            width = len(self.i.payload.as_value())
-            m.d.sync += parts.eq(Cat(parts[width:], self.i.payload.as_value()))
-            m.d.sync += part.eq(part + 1)
-            with m.If(part == self.factor - 1):
-                m.d.sync += [part.eq(0), self.o.valid.eq(1)]
+            m.d.sync += part.eq(part.rotate_left(1))
+            with m.If(part[-1]):
+                m.d.sync += self.o.valid.eq(1)
         return m
 
 

@@ -102,10 +102,7 @@ class SlidingWindow(wiring.Component):
 
 def _history(m: Module, name: str, now: Value, n: int, depth: int, advance: Value) -> Value:
     """The `n` values that were `now` when its place came before, the oldest lowest. `depth` places come in turn."""
-    # The next place is a register as well: no arithmetic lies before the memory.
-    at, ahead = Signal(range(depth), name=f"{name}_at"), Signal(range(depth), init=1 % depth, name=f"{name}_ahead")
-    with m.If(advance):
-        m.d.sync += [at.eq(ahead), ahead.eq(Mux(ahead == depth - 1, 0, ahead + 1))]
+    at, ahead = buffer.places(m, f"{name}_at", depth, advance)
     m.submodules[name] = kept = buffer.buffer(depth, n * len(now), apart=depth > 1)
     write = kept.write_port()
     # Read one place ahead; only where there is a single one is the very word read that is being written.

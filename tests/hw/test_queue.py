@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from amaranth import Module, Signal, unsigned
+from amaranth import Fragment, Module, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth_boards.icebreaker import ICEBreakerPlatform
 
 from dnn2fpga.flow.engines import Pysim, Stalls
 from dnn2fpga.hw import queue, timing
@@ -18,17 +19,18 @@ WORDS, LANES = 24, 6
 
 
 class Line(wiring.Component):
-    """A pipeline of some cycles, its queue, and a slow reader, which deals each word out in parts."""
+    """A pipeline of some cycles, its queue as on a platform, and a slow reader, which deals each word out in parts."""
 
-    def __init__(self, depth: int, latency: int, parts: int) -> None:
-        self.depth, self.latency, self.parts = depth, latency, parts
+    def __init__(self, depth: int, latency: int, parts: int, platform: object) -> None:
+        self.depth, self.latency, self.parts, self.platform = depth, latency, parts, platform
         super().__init__(
             {"i": In(lanes(unsigned(8), LANES)), "o": Out(lanes(unsigned(8), LANES // parts))},
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.queue = results = CreditQueue(unsigned(8), LANES, self.depth)
+        results = CreditQueue(unsigned(8), LANES, self.depth)
+        m.submodules.queue = Fragment.get(results, self.platform)
         m.submodules.narrow = narrow = Narrow(unsigned(8), LANES, self.parts)
         results.book_each(m, wiring.flipped(self.i), self.latency)
         word = self.i.payload.as_value()
@@ -46,21 +48,25 @@ SIZES = pytest.mark.parametrize(
     ("depth", "latency", "parts"), [(2, 0, 1), (2, 3, 1), (2, 1, 6), (3, 5, 2), (4, 0, 3), (7, 3, 1), (8, 3, 1)]
 )
 
+MEMORIES = pytest.mark.parametrize("platform", [None, ICEBreakerPlatform()], ids=["LUT memory", "block RAM"])
 
+
+@MEMORIES
 @SIZES
-def test_words_move_in_the_cycles_that_timing_says(depth, latency, parts):
-    trace = Pysim().run(Line(depth, latency, parts), np.zeros((WORDS, LANES), int), WORDS * parts)
+def test_words_move_in_the_cycles_that_timing_says(depth, latency, parts, platform):
+    trace = Pysim().run(Line(depth, latency, parts, platform), np.zeros((WORDS, LANES), int), WORDS * parts)
     source, sink = Source(WORDS), Sink()
     twins = [one_a_clock(), queue.timing(depth, latency), Narrow.timing(parts)]
     timing.run([source.process(), *twins, sink.process()])
     assert (source.taken, sink.taken) == (trace.taken.tolist(), trace.given.tolist())
 
 
+@MEMORIES
 @pytest.mark.parametrize("stalls", [Stalls(0, 0.7, 2), Stalls(0.6, 0.2, 3), Stalls(0.5, 0.5, 4)])
 @SIZES
-def test_no_word_is_lost_however_it_is_taken(depth, latency, parts, stalls):
+def test_no_word_is_lost_however_it_is_taken(depth, latency, parts, stalls, platform):
     values = np.random.default_rng(0).integers(0, 256, (WORDS, LANES))
-    trace = Pysim().run(Watched(Line(depth, latency, parts)), values, WORDS * parts, stalls=stalls)
+    trace = Pysim().run(Watched(Line(depth, latency, parts, platform)), values, WORDS * parts, stalls=stalls)
     assert (trace.words.reshape(-1) == values.reshape(-1)).all()
 
 
@@ -69,7 +75,7 @@ def test_the_least_depth_that_never_holds_up_a_word_a_clock(latency):
     depth = queue.depth_for(latency, 1, 1)
     cycles = {}
     for at in (depth - 1, depth):
-        trace = Pysim().run(Line(at, latency, 1), np.zeros((4 * depth, LANES), int), 4 * depth)
+        trace = Pysim().run(Line(at, latency, 1, None), np.zeros((4 * depth, LANES), int), 4 * depth)
         cycles[at] = trace.taken[-1] - trace.taken[0]
     assert cycles[depth] == 4 * depth - 1 < cycles[depth - 1]
 
