@@ -4,7 +4,7 @@ A pipeline of multipliers runs best if nothing can stop it: no clock enable reac
 back-pressure acts at its head: a step that will give a word waits until a place in the queue is free.
 """
 
-from amaranth import Module, Mux, ShapeLike, Signal, Value
+from amaranth import Cat, Module, Mux, ShapeLike, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -20,7 +20,7 @@ LATENCY = 3
 PIECES = 32
 """Pieces of LUT memory that a block RAM is worth: more than elsewhere, for its slow output has no register here."""
 
-BACK = 2
+BACK = 3
 """Cycles from the taking of the last word of a place to the first in which the place can be booked again."""
 
 
@@ -53,12 +53,14 @@ class CreditQueue(wiring.Component):
         m.submodules.registers = registers = MasterSlave(self.shape, self.n)
         connect(m, registers.o, wiring.flipped(self.o))
 
-        taken, came, word = Signal(), Signal(), Signal(range(self.burst))
+        taken, came, word = Signal(2), Signal(), Signal(range(self.burst))
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += word.eq(Mux(word == self.burst - 1, 0, word + 1))
-        m.d.sync += [came.eq(self.give), taken.eq(self.o.valid & self.o.ready & (word == self.burst - 1))]
+        # Two registers: the head of the pipeline, where places are booked, may be far from its end.
+        m.d.sync += taken.eq(Cat(self.o.valid & self.o.ready & (word == self.burst - 1), taken))
+        m.d.sync += came.eq(self.give)
         m.d.comb += [
-            self.free.eq(_any(m, "credits", self.depth, taken, self.book, full=True)),
+            self.free.eq(_any(m, "credits", self.depth, taken[1], self.book, full=True)),
             registers.i.valid.eq(_any(m, "waiting", words, came, registers.i.ready, full=False)),
         ]
 

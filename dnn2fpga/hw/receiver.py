@@ -10,7 +10,7 @@ from .slip import Item
 
 
 class Receiver(wiring.Component):
-    """Frame items in, at least 3 cycles apart; a request for each frame, and the image of each good one, out.
+    """Frame items in, at least 5 cycles apart; a request for each frame, and the image of each good one, out.
 
     Every frame but an empty one is reported on `request`, 1 cycle after its end. Once a request of kind
     IMAGE is taken, the image's words follow on `image`, one a cycle. A frame of which a part arrived before
@@ -46,7 +46,7 @@ class Receiver(wiring.Component):
         word = Signal(range(self.words + 1))
         part = Signal(range(word_bytes))
         gathered = Signal(8 * word_bytes, reset_less=True)
-        complete = Cat(gathered[8:], item.byte)  # bytes move down from the top: the first ends up lowest
+        byte, comes, stores = Signal(8), Signal(), Signal()  # registers, for a word may be wide, and its bits far apart
         lost = Signal()  # a part of this frame came while nobody listened
         # What decides on an item is known since the one before.
         first, over, all_words, all_parts = (Signal(name=name) for name in ("first", "over", "all_words", "all_parts"))
@@ -61,10 +61,16 @@ class Receiver(wiring.Component):
         m.d.comb += [
             crc.data.eq(item.byte),
             write.addr.eq(word),
-            write.data.eq(_trim(complete, self.layout)),
+            write.data.eq(_trim(gathered, self.layout)),
+            write.en.eq(stores),
             read.addr.eq(word),
             self.image.payload.as_value().eq(read.data),
         ]
+        m.d.sync += [byte.eq(item.byte), comes.eq(0), stores.eq(comes & all_parts)]
+        with m.If(comes):  # bytes move down from the top: the first ends up lowest
+            m.d.sync += [gathered.eq(Cat(gathered[8:], byte)), part.eq(Mux(all_parts, 0, part + 1))]
+        with m.If(stores):
+            m.d.sync += word.eq(word + 1)
         with m.If(self.i.valid & item.end):
             m.d.sync += lost.eq(0)
 
@@ -83,10 +89,7 @@ class Receiver(wiring.Component):
                     with m.If(first):
                         m.d.sync += self.request.payload.sequence.eq(item.byte)
                     with m.Elif(~all_words):
-                        m.d.sync += [gathered.eq(complete), part.eq(part + 1)]
-                        with m.If(all_parts):
-                            m.d.comb += write.en.eq(1)
-                            m.d.sync += [part.eq(0), word.eq(word + 1)]
+                        m.d.sync += comes.eq(1)
             with m.State("REPORT"):
                 m.d.comb += self.request.valid.eq(1)
                 with m.If(self.request.ready):

@@ -1,6 +1,6 @@
 """The way out: takes a pipeline's outputs at its own speed, and sends replies at the wire's."""
 
-from amaranth import Cat, Const, Module, Shape, Signal, Value
+from amaranth import Cat, Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -31,7 +31,7 @@ class Outputs(wiring.Component):
         word = Signal(range(self.words))
         part = Signal(range(word_bytes))
         left = Signal(8 * word_bytes, reset_less=True)
-        loads, drops = Signal(), Signal()  # registers, for a word may be wide, and its bits far apart
+        loads, moves = Signal(), Signal()  # registers, for a word may be wide, and its bits far apart
         is_last = word == self.words - 1
         filling = Signal(init=1)  # in "FILL": the pipeline's end wants to know early
         m.d.comb += [
@@ -43,11 +43,9 @@ class Outputs(wiring.Component):
             self.o.payload.eq(left[:8]),
             write.en.eq(filling),  # until the word came
         ]
-        m.d.sync += [loads.eq(0), drops.eq(0)]
-        with m.If(loads):
-            m.d.sync += left.eq(_extend(read.data, self.layout))
-        with m.Elif(drops):
-            m.d.sync += left.eq(left[8:])
+        m.d.sync += [loads.eq(0), moves.eq(0)]
+        with m.If(moves):
+            m.d.sync += left.eq(Mux(loads, _extend(read.data, self.layout), left[8:]))
 
         def next_word() -> None:
             m.d.sync += word.eq(word + 1)
@@ -61,14 +59,14 @@ class Outputs(wiring.Component):
                     m.d.sync += filling.eq(0)
                     m.next = "READ"
             with m.State("READ"):
-                m.d.sync += loads.eq(1)
+                m.d.sync += [loads.eq(1), moves.eq(1)]
                 m.next = "MOVE"
             with m.State("MOVE"):
                 m.next = "GIVE"
             with m.State("GIVE"):
                 m.d.comb += self.o.valid.eq(1)
                 with m.If(self.o.ready):
-                    m.d.sync += [drops.eq(1), part.eq(part + 1)]
+                    m.d.sync += [moves.eq(1), part.eq(part + 1)]
                     m.next = "MOVE"
                     with m.If(part == word_bytes - 1):
                         m.d.sync += part.eq(0)
@@ -114,13 +112,13 @@ class Replier(wiring.Component):
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.i.ready.eq(1)
+                m.d.sync += [
+                    head.eq(self.i.payload.head),
+                    length.eq(self.i.payload.length),
+                    has_outputs.eq(self.i.payload.has_outputs),
+                ]
                 with m.If(self.i.valid):
                     m.d.comb += crc.start.eq(1)
-                    m.d.sync += [
-                        head.eq(self.i.payload.head),
-                        length.eq(self.i.payload.length),
-                        has_outputs.eq(self.i.payload.has_outputs),
-                    ]
                     m.next = "BEGIN"
             with m.State("BEGIN"):
                 # This END ends whatever noise the host may have heard before.
