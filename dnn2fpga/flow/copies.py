@@ -12,6 +12,9 @@ from .joints import Cell, Joints
 MOST = 96
 """Pins that a register or a LUT may lead to."""
 
+PINS = {"TRELLIS_DPR16X4": 8}
+"""Those of a cell that is several once it is packed: one for each of its LUTs."""
+
 
 def copy_drivers(joints: Joints) -> None:
     """Copy each flip-flop and each LUT that leads to more than `MOST` pins, clocks apart."""
@@ -24,11 +27,12 @@ def copy_drivers(joints: Joints) -> None:
 def _copy(joints: Joints, cell: Cell, output: str) -> None:
     """Copy a cell until neither it nor a copy leads to too many pins."""
     readers = joints.readers[cell["connections"][output][0]]
-    if len(readers) <= MOST or any(pin.port == "CLK" for pin in readers):
+    pins = sum(PINS.get(pin.cell["type"], 1) for pin in readers)
+    if pins <= MOST or any(pin.port == "CLK" for pin in readers):
         return
     # Names go by place in the design: those that read one copy are of one part of it, or of two.
     readers = sorted(readers, key=lambda pin: (_natural(joints.name(pin.cell)), pin.port, pin.at))
-    copies = -(-len(readers) // MOST)
+    copies = min(len(readers), -(-pins // MOST))
     for number in range(1, copies):
         own = joints.new_bit()
         joints.add(f"{joints.name(cell)}_copy{number}", _like(cell, output, own))

@@ -21,7 +21,7 @@ from .frame import CYCLES_BYTES, HASH_BYTES, VERSION, Kind, Status, bytes_per_va
 from .receiver import Receiver
 from .replier import Outputs, Replier
 from .slip import SlipDecoder, SlipEncoder
-from .stream import connect
+from .stream import MasterSlave, connect
 from .uart import UartRx, UartTx
 
 
@@ -81,8 +81,15 @@ class Link(wiring.Component):
         wiring.connect(m, rx_wire.o, decoder.i)
         # A register, for no path to lead from the wire's timer to the memory for an image, which may be far.
         m.d.sync += [receiver.i.payload.eq(decoder.o.payload), receiver.i.valid.eq(decoder.o.valid)]
-        connect(m, receiver.image, wiring.flipped(self.to_pipeline))
-        connect(m, wiring.flipped(self.from_pipeline), outputs.i)
+        # The pipeline's ends may be far from the wire's: registers stand half the way.
+        for name, source, sink in (
+            ("to", receiver.image, wiring.flipped(self.to_pipeline)),
+            ("from", wiring.flipped(self.from_pipeline), outputs.i),
+        ):
+            layout = source.payload.shape()
+            m.submodules[name] = registers = MasterSlave(layout.elem_shape, layout.length)
+            connect(m, source, registers.i)
+            connect(m, registers.o, sink)
         # Registers, for no path to lead from the pipeline's end to the wire's.
         m.submodules.between = between = SyncFIFOBuffered(width=8, depth=2)
         connect(m, outputs.o, between.w_stream)
@@ -90,10 +97,11 @@ class Link(wiring.Component):
         connect(m, replier.o, encoder.i)
         connect(m, encoder.o, tx_wire.i)
 
-        # Counts from the first word in; `full` comes a cycle after the last word out.
+        # Counts from the cycle after the first word in: `full` comes two cycles after the last word out.
         cycles = Signal(8 * CYCLES_BYTES)
-        started = Signal()
-        with m.If(started & ~outputs.full):
+        started, counts = Signal(), Signal()
+        m.d.sync += counts.eq(started)
+        with m.If(counts & ~outputs.full):
             m.d.sync += cycles.eq(cycles + 1)
         with m.If(self.to_pipeline.valid & self.to_pipeline.ready & ~started):
             m.d.sync += [started.eq(1), cycles.eq(0)]

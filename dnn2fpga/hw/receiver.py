@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from . import buffer
 from .frame import CRC, SHORTEST, Kind, Request, bytes_per_value, words_of
 from .slip import Item
 
@@ -58,12 +59,18 @@ class Receiver(wiring.Component):
             all_parts.eq(part == word_bytes - 1),
             kind.eq(_judge(crc.match_detected, count, image_frame)),
         ]
+        fed = Signal()
+        at, ahead = buffer.places(m, "feed", self.words, fed)
+        last = Signal(init=self.words == 1)
+        with m.If(fed):
+            m.d.sync += last.eq(ahead == self.words - 1)
         m.d.comb += [
             crc.data.eq(item.byte),
             write.addr.eq(word),
             write.data.eq(_trim(gathered, self.layout)),
             write.en.eq(stores),
-            read.addr.eq(word),
+            read.addr.eq(Mux(fed, ahead, at)),
+            fed.eq(self.image.valid & self.image.ready),
             self.image.payload.as_value().eq(read.data),
         ]
         m.d.sync += [byte.eq(item.byte), comes.eq(0), stores.eq(comes & all_parts)]
@@ -99,12 +106,8 @@ class Receiver(wiring.Component):
                         m.next = "LISTEN"
             with m.State("FEED"):
                 m.d.comb += self.image.valid.eq(1)
-                with m.If(self.image.ready):
-                    m.d.comb += read.addr.eq(word + 1)
-                    m.d.sync += word.eq(word + 1)
-                    with m.If(word == self.words - 1):
-                        m.d.sync += word.eq(0)
-                        m.next = "LISTEN"
+                with m.If(fed & last):
+                    m.next = "LISTEN"
         with m.If(~fsm.ongoing("LISTEN") & self.i.valid & ~item.end):
             m.d.sync += lost.eq(1)
         return m
