@@ -59,9 +59,11 @@ class Receiver(wiring.Component):
             all_parts.eq(part == word_bytes - 1),
             kind.eq(_judge(crc.match_detected, count, image_frame)),
         ]
-        fed = Signal()
+        # The memory may be far from all the rest, which only starts it and hears when it is done.
+        starts, feeds, fed, done = (Signal(name=name) for name in ("starts", "feeds", "fed", "done"))
         at, ahead = buffer.places(m, "feed", self.words, fed)
         last = Signal(init=self.words == 1)
+        m.d.sync += [starts.eq(0), feeds.eq(starts | (feeds & ~(fed & last))), done.eq(fed & last)]
         with m.If(fed):
             m.d.sync += last.eq(ahead == self.words - 1)
         m.d.comb += [
@@ -70,7 +72,8 @@ class Receiver(wiring.Component):
             write.data.eq(_trim(gathered, self.layout)),
             write.en.eq(stores),
             read.addr.eq(Mux(fed, ahead, at)),
-            fed.eq(self.image.valid & self.image.ready),
+            fed.eq(feeds & self.image.ready),
+            self.image.valid.eq(feeds),
             self.image.payload.as_value().eq(read.data),
         ]
         m.d.sync += [byte.eq(item.byte), comes.eq(0), stores.eq(comes & all_parts)]
@@ -101,13 +104,12 @@ class Receiver(wiring.Component):
                 m.d.comb += self.request.valid.eq(1)
                 with m.If(self.request.ready):
                     with m.If(self.request.payload.kind == Kind.IMAGE):
+                        m.d.sync += starts.eq(1)
                         m.next = "FEED"
                     with m.Else():
                         m.next = "LISTEN"
-            with m.State("FEED"):
-                m.d.comb += self.image.valid.eq(1)
-                with m.If(fed & last):
-                    m.next = "LISTEN"
+            with m.State("FEED"), m.If(done):
+                m.next = "LISTEN"
         with m.If(~fsm.ongoing("LISTEN") & self.i.valid & ~item.end):
             m.d.sync += lost.eq(1)
         return m
