@@ -207,22 +207,30 @@ class Dense(LayerComponent[DenseFolding]):
 
         # The sequence: one step a clock, as long as there is a word, and room for what the last word gives.
         group, word = Signal(range(folding.groups)), Signal(range(folding.words))
-        # Known a cycle early: all layers before this one wait for what follows from them.
+        # Known a cycle early, down to whether a word can be taken: all layers before this one wait for that.
         last_group, last_word = Signal(init=folding.groups == 1), Signal(init=folding.words == 1)
+        ready = Signal(init=folding.groups == 1)
+        next_group, next_word = Signal(), Signal()  # what `last_group` and `last_word` will be
         may_step, step = Signal(), Signal()
         m.d.comb += [
             may_step.eq(~last_word | results.free),
             step.eq(self.i.valid & may_step),
-            self.i.ready.eq(may_step & last_group),
+            self.i.ready.eq(ready),
             results.book.eq(step & last_word),
             weights.step.eq(step),
         ]
+        m.d.comb += [next_group.eq(last_group), next_word.eq(last_word)]
         with m.If(step):
             m.d.sync += group.eq(Mux(last_group, 0, group + 1))
-            m.d.sync += last_group.eq(Mux(last_group, folding.groups == 1, group == folding.groups - 2))
+            m.d.comb += next_group.eq(Mux(last_group, folding.groups == 1, group == folding.groups - 2))
             with m.If(last_group):
                 m.d.sync += word.eq(Mux(last_word, 0, word + 1))
-                m.d.sync += last_word.eq(Mux(last_word, folding.words == 1, word == folding.words - 2))
+                m.d.comb += next_word.eq(Mux(last_word, folding.words == 1, word == folding.words - 2))
+        m.d.sync += [
+            last_group.eq(next_group),
+            last_word.eq(next_word),
+            ready.eq(next_group & (~next_word | results.next_free)),
+        ]
 
         # The inputs wait for their weights.
         x = self.i.payload

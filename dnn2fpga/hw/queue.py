@@ -27,8 +27,9 @@ BACK = 3
 class CreditQueue(wiring.Component):
     """A queue with room for `depth` bursts (at least 2) of `burst` words, on the way or waiting.
 
-    While `free` is high, `book` reserves a place; the words may come any number of cycles later, with `give` high.
-    A place comes free `BACK` cycles after the last of its words was taken.
+    While `free` is high, `book` reserves a place; `next_free` is what `free` will be in the next cycle. The words may
+    come any number of cycles later, with `give` high. A place comes free `BACK` cycles after the last of its words was
+    taken.
     """
 
     def __init__(self, shape: ShapeLike, n: int, depth: int, burst: int = 1) -> None:
@@ -39,6 +40,7 @@ class CreditQueue(wiring.Component):
         super().__init__(
             {
                 "free": Out(1),
+                "next_free": Out(1),
                 "book": In(1),
                 "word": In(signature.members["payload"].shape),
                 "give": In(1),
@@ -59,10 +61,9 @@ class CreditQueue(wiring.Component):
         # Two registers: the head of the pipeline, where places are booked, may be far from its end.
         m.d.sync += taken.eq(Cat(self.o.valid & self.o.ready & (word == self.burst - 1), taken))
         m.d.sync += came.eq(self.give)
-        m.d.comb += [
-            self.free.eq(_any(m, "credits", self.depth, taken[1], self.book, full=True)),
-            registers.i.valid.eq(_any(m, "waiting", words, came, registers.i.ready, full=False)),
-        ]
+        free, next_free = _any(m, "credits", self.depth, taken[1], self.book, full=True)
+        waiting, _ = _any(m, "waiting", words, came, registers.i.ready, full=False)
+        m.d.comb += [self.free.eq(free), self.next_free.eq(next_free), registers.i.valid.eq(waiting)]
 
         width = len(self.word.as_value())
         in_block = buffer.in_block(words, width, PIECES) or family_of(platform) == "ice40"
@@ -96,18 +97,20 @@ class CreditQueue(wiring.Component):
         return step
 
 
-def _any(m: Module, name: str, most: int, more: Value, less: Value, *, full: bool) -> Signal:
-    """Whether there are any of what is counted, `most` at most: one more, or one less if there are any, each clock.
+def _any(m: Module, name: str, most: int, more: Value, less: Value, *, full: bool) -> tuple[Signal, Signal]:
+    """Whether there are any of what is counted, and whether there will be in the next cycle.
 
-    Much waits for it: it is a register, and follows from others by a LUT, not from the count.
+    There are `most` at most; each clock there is one more, or one less if there are any. Whether there are any is a
+    register, since much waits for it, and follows from others by a LUT, not from the count.
     """
     count = Signal(range(most + 1), init=most if full else 0, name=name)
     some, single = Signal(init=full, name=f"any_{name}"), Signal(init=full and most == 1, name=f"single_{name}")
-    goes = less & some
-    m.d.sync += [count.eq(count + more - goes), some.eq(more | (some & ~(single & less)))]
+    goes, then = less & some, Signal(name=f"next_any_{name}")
+    m.d.comb += then.eq(more | (some & ~(single & less)))
+    m.d.sync += [count.eq(count + more - goes), some.eq(then)]
     with m.If(more != goes):
         m.d.sync += single.eq(Mux(more, ~some, count == 2))
-    return some
+    return some, then
 
 
 def timing(depth: int, latency: int) -> Buffer:
