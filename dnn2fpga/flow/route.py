@@ -31,7 +31,7 @@ seeds differ by some percent, and a large design takes half an hour for each.
 SURE = 0.97
 """How much of the clock that a dense design's placement promises its router is told to keep to."""
 
-ROUNDS = 120
+ROUNDS = 250
 """Rounds of the router after which it is not going to keep to it."""
 
 _ROUND = re.compile(r"iter=(\d+) wires=")

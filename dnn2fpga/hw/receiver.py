@@ -81,14 +81,15 @@ class Receiver(wiring.Component):
             m.d.sync += [gathered.eq(Cat(gathered[8:], byte)), part.eq(Mux(all_parts, 0, part + 1))]
         with m.If(stores):
             m.d.sync += word.eq(word + 1)
-        with m.If(self.i.valid & item.end):
-            m.d.sync += lost.eq(0)
+        ended = Signal()
+        m.d.sync += ended.eq(self.i.valid & item.end)
+        with m.If(ended):
+            m.d.sync += [count.eq(0), word.eq(0), part.eq(0), lost.eq(0)]
 
         with m.FSM() as fsm:
             with m.State("LISTEN"), m.If(self.i.valid & ~lost):
                 with m.If(item.end):
                     m.d.comb += crc.start.eq(1)
-                    m.d.sync += [count.eq(0), word.eq(0), part.eq(0)]
                     with m.If(~first):
                         m.d.sync += self.request.payload.kind.eq(kind)
                         m.next = "REPORT"
