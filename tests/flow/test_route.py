@@ -16,7 +16,7 @@ from dnn2fpga.platforms import find
 
 from dnn2fpga.flow import route as module
 from dnn2fpga.flow.family import DENSE, FAMILIES
-from dnn2fpga.flow.route import REACH, SEEDS, SURE, route
+from dnn2fpga.flow.route import REACH, ROUNDS, SEEDS, SURE, route
 from dnn2fpga.flow.toolchain import ToolError
 
 CLOCK = 80.0
@@ -104,7 +104,8 @@ def test_a_dense_design_is_placed_and_then_routed_for_the_clock_that_this_promis
 
 
 def test_a_router_that_insists_without_end_is_told_not_to(tool):
-    endless = "! grep -q 'ripup.*1\"' placed_$seed.json || exec yes 'Info: iter=121 wires=9 overused=0 tmgfail=7'"
+    line = f"Info: iter={ROUNDS + 1} wires=9 overused=0 tmgfail=7"
+    endless = f"! grep -q 'ripup.*1\"' placed_$seed.json || exec yes '{line}'"
     tool.seed(1, CLOCK, PLACES % (90, endless))
     assert tool.route(dense=True).fmax_mhz == CLOCK
     (module,) = json.loads((tool.out / "told_router_1").read_text())["modules"].values()
