@@ -1,5 +1,6 @@
 """Graphs of adders give the products of inputs and kernel, with alkaid or without, in exactly the widths they need."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -101,6 +102,6 @@ def test_the_bound_of_an_unrolled_layer_is_below_what_it_takes(shape, bits):
     n = shape[1]
     sums = Sums(kernel, np.zeros(n, np.int64), np.ones(n, np.int64), 8, signed(8), signed(bits), signed(8))
     (folding,) = unrolled(sums)
-    bound, taken = folding.at_least(DEVICE), folding.resources(DEVICE)
+    bound, taken = folding.at_least(DEVICE), replace(folding, open=True).resources(DEVICE)  # without its queue
     assert 0 < bound.luts < taken.luts < 5 * bound.luts
     assert bound.most(taken) == taken
