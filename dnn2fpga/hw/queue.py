@@ -67,6 +67,7 @@ class CreditQueue(wiring.Component):
 
         width = len(self.word.as_value())
         in_block = buffer.in_block(words, width, PIECES) or family_of(platform) == "ice40"
+        # Without a clock a port cannot be told that it is read apart: Yosys 0.70 aborts.
         m.submodules.memory = memory = buffer.buffer(words, width, apart=in_block, pieces=PIECES)
         write, leaves = memory.write_port(), registers.i.valid & registers.i.ready
         put, _ = buffer.places(m, "put", words, self.give)
