@@ -9,7 +9,7 @@ from typing import Any
 
 from .joints import Cell, Joints
 
-MOST = 96
+MOST = 48
 """Pins that a register or a LUT may lead to."""
 
 PINS = {"TRELLIS_DPR16X4": 8}

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TypeVar
 
 import joblib
 
@@ -22,6 +22,9 @@ from .programs import Ended, Programs
 
 SEEDS = 8
 """How many seeds are tried at most."""
+
+PLACED = 4
+"""How many seeds a dense design is placed with at most, of which one is routed: that takes longest."""
 
 REACH = 1.25
 """How much faster than with the first seed a design is hoped to be with another. If that is not enough, none is tried:
@@ -52,13 +55,22 @@ class _Endless(Exception):
 
 
 @dataclass(frozen=True)
-class Routed:
-    """A routed design: from which seed, the fastest clock it can have, nextpnr's report, and how many seeds it took."""
+class Seed:
+    """What a seed gives: the fastest clock of the design, as it is placed or routed."""
 
     seed: int
     fmax_mhz: float
+
+
+@dataclass(frozen=True)
+class Routed(Seed):
+    """A routed design: with nextpnr's report, and how many seeds it took."""
+
     report: Mapping[str, Any]
     tried: int = 1
+
+
+_AnySeed = TypeVar("_AnySeed", bound=Seed)
 
 
 def route(
@@ -75,26 +87,32 @@ def route(
     The lowest seed that meets the clock is kept, or else the fastest: the same on every machine, however many run at
     once. The first runs alone, and shows how much memory a run takes. The routed design is then in `top.<ending>`;
     every run leaves its log, `nextpnr_<seed>.log`. `progress` is told of nextpnr's steps. A `dense` design is placed
-    first, then routed for the clock that its placement promises.
+    with up to `PLACED` seeds, and routed once, for the clock that the best placement promises.
 
     Raises `Shortfall` as soon as the design is known to be too large, `toolchain.ToolError` if nextpnr fails.
     """
     for pattern in ("nextpnr_*.log", "routed_*", "placed_*"):  # of a build before
         for stale in out.glob(pattern):
             stale.unlink()
-    search = _Search(family, board, out, clock_mhz, progress, dense)
+    search = _Search(family, board, out, clock_mhz, progress)
     try:
-        found = search.run([1], at_once=1)
-        if found[0].fmax_mhz < clock_mhz <= found[0].fmax_mhz * REACH:
-            found += search.run(range(2, SEEDS + 1), at_once=_at_once())
+        best = search.dense() if dense else search.all_in_one()
     finally:
         search.end()  # an interrupt too must not leave them running
-    met = [routed for routed in found if routed.fmax_mhz >= clock_mhz]
-    best = met[0] if met else max(found, key=lambda routed: routed.fmax_mhz)
+        for large in out.glob("placed_*"):
+            large.unlink()
     search.routed(best.seed).replace(out / f"top.{family.routed}")
     for loser in out.glob("routed_*"):
         loser.unlink()
-    return replace(best, tried=best.seed if met else len(found))
+    return best
+
+
+def _best(found: Sequence[_AnySeed], enough_mhz: float) -> tuple[_AnySeed, int]:
+    """The first that is fast enough, or else the fastest; and how many seeds it took."""
+    for at, one in enumerate(found, 1):
+        if one.fmax_mhz >= enough_mhz:
+            return one, at
+    return max(found, key=lambda one: one.fmax_mhz), len(found)
 
 
 def _at_once() -> int:
@@ -109,24 +127,27 @@ class _Search:
     """Runs of nextpnr, of which those are ended that cannot be kept any more."""
 
     def __init__(
-        self,
-        family: Family,
-        board: Board,
-        out: Path,
-        clock_mhz: float,
-        progress: Callable[[str], None],
-        dense: bool,
+        self, family: Family, board: Board, out: Path, clock_mhz: float, progress: Callable[[str], None]
     ) -> None:
         self._family, self._board, self._out, self._clock_mhz = family, board, out, clock_mhz
-        self._progress, self._dense = progress, dense
+        self._progress = progress
         self._programs = Programs()
         self._lock = threading.Lock()
         self._steps: dict[int, str] = {}
 
-    def run(self, seeds: Sequence[int], *, at_once: int) -> list[Routed]:
-        """What the seeds give, in their order, but for those of no use any more."""
-        parallel = joblib.Parallel(n_jobs=at_once, backend="threading", batch_size=1)
-        return [routed for routed in parallel(joblib.delayed(self._run)(seed) for seed in seeds) if routed]
+    def all_in_one(self) -> Routed:
+        """Place and route, seed after seed, until the clock is met."""
+        found = self._run(self._route, [1], self._clock_mhz, at_once=1)
+        if found[0].fmax_mhz < self._clock_mhz <= found[0].fmax_mhz * REACH:
+            found += self._run(self._route, range(2, SEEDS + 1), self._clock_mhz, at_once=_at_once())
+        best, tried = _best(found, self._clock_mhz)
+        return replace(best, tried=tried)
+
+    def dense(self) -> Routed:
+        """Place with several seeds, until the clock is promised, and route the best."""
+        enough = self._clock_mhz / SURE
+        placed, tried = _best(self._run(self._place, range(1, PLACED + 1), enough, at_once=_at_once()), enough)
+        return replace(self._route_placed(placed), tried=tried)
 
     def end(self) -> None:
         """End all."""
@@ -136,49 +157,51 @@ class _Search:
         """The file with the routed design."""
         return self._out / f"routed_{seed}.{self._family.routed}"
 
-    def _run(self, seed: int) -> Routed | None:
-        try:
-            return self._route(seed)
-        except Ended:
-            return None
+    def _run(
+        self, step: Callable[[int], _AnySeed], seeds: Sequence[int], enough_mhz: float, *, at_once: int
+    ) -> list[_AnySeed]:
+        """What the seeds give, in their order, but for those above one that gives enough."""
 
-    def _route(self, seed: int) -> Routed:
+        def one(seed: int) -> _AnySeed | None:
+            try:
+                found = step(seed)
+            except Ended:
+                return None
+            finally:
+                with self._lock:
+                    self._steps.pop(seed, None)
+            if found.fmax_mhz >= enough_mhz:
+                self._programs.end_above(seed)
+            return found
+
+        parallel = joblib.Parallel(n_jobs=at_once, backend="threading", batch_size=1)
+        return [found for found in parallel(joblib.delayed(one)(seed) for seed in seeds) if found]
+
+    def _route(self, seed: int, design: str = "top.json", *options: str) -> Routed:
+        """Place and route, or what `options` leave of it."""
         report_path = self._out / f"routed_{seed}.json"
         how = (self._family.routed_option, self.routed(seed).name, "--report", report_path.name)
-        try:
-            with (self._out / f"nextpnr_{seed}.log").open("w", encoding="utf-8", buffering=1) as log:
-                if self._dense:
-                    self._route_placed(seed, self._place(seed, log), log, how)
-                else:
-                    self._nextpnr(seed, log, "top.json", *how)
-        finally:
-            with self._lock:
-                self._steps.pop(seed, None)
+        self._nextpnr(seed, design, *options, *how)
         report = json.loads(report_path.read_text())
-        fmax_mhz = min(clock["achieved"] for clock in report["fmax"].values())
-        if fmax_mhz >= self._clock_mhz:
-            self._programs.end_above(seed)
-        return Routed(seed, fmax_mhz, report)
+        return Routed(seed, min(clock["achieved"] for clock in report["fmax"].values()), report)
 
-    def _place(self, seed: int, log: TextIO) -> float:
-        """Place a dense design, into `placed_<seed>.json`. Gives the clock that this promises, in MHz."""
+    def _place(self, seed: int) -> Seed:
+        """Place a dense design, into `placed_<seed>.json`: a hundred megabytes."""
         options = (*self._family.dense, "--no-route", "--write", f"placed_{seed}.json")
-        said = self._nextpnr(seed, log, "top.json", *options)
-        return min(float(found[1]) for line in said if (found := _PROMISED.search(line)))
+        said = self._nextpnr(seed, "top.json", *options)
+        return Seed(seed, min(float(found[1]) for line in said if (found := _PROMISED.search(line))))
 
-    def _route_placed(self, seed: int, promised_mhz: float, log: TextIO, how: Sequence[str]) -> None:
-        """Route it, for that clock if it can be kept."""
-        placed = self._out / f"placed_{seed}.json"
-        options = ("--no-pack", "--no-place", *how)
-        tell_router(placed, min(self._clock_mhz, SURE * promised_mhz), insists=True)
+    def _route_placed(self, promise: Seed) -> Routed:
+        """Route it, for the clock asked for or that which its placement promises, if it can be kept."""
+        placed = self._out / f"placed_{promise.seed}.json"
+        tell_router(placed, min(self._clock_mhz, SURE * promise.fmax_mhz), insists=True)
         try:
-            self._nextpnr(seed, log, placed.name, *options)
+            return self._route(promise.seed, placed.name, "--no-pack", "--no-place")
         except _Endless:
             tell_router(placed, self._clock_mhz, insists=False)
-            self._nextpnr(seed, log, placed.name, *options)
-        placed.unlink()  # a hundred megabytes
+            return self._route(promise.seed, placed.name, "--no-pack", "--no-place")
 
-    def _nextpnr(self, seed: int, log: TextIO, design: str, *options: str) -> list[str]:
+    def _nextpnr(self, seed: int, design: str, *options: str) -> list[str]:
         """Run nextpnr on a design, and look through its log meanwhile. Gives that, line by line."""
         family, said = self._family, []
         command = [
@@ -191,7 +214,10 @@ class _Search:
             *("--seed", str(seed)),
             "--timing-allow-fail",  # judged here, with the figure
         ]
-        with self._programs.run(seed, command, self._out) as process:
+        with (
+            (self._out / f"nextpnr_{seed}.log").open("a", encoding="utf-8", buffering=1) as log,
+            self._programs.run(seed, command, self._out) as process,
+        ):
             assert process.stdout is not None
             for line in process.stdout:
                 log.write(line)

@@ -51,7 +51,7 @@ class JoinFolding:
         if self.depth:
             taken += queue.resources(self.depth, self.i_lanes * width, device)
         if self.widen > 1:
-            taken += Resources(luts=8, ffs=self.widen * (self.i_lanes * width + 1))
+            taken += Widen.resources(self.i_lanes * width, self.widen)
         if self.narrow > 1:
             taken += Resources(luts=self.narrow * self.o_lanes * width, ffs=self.narrow * self.o_lanes * width)
         return taken

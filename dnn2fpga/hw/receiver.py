@@ -47,7 +47,8 @@ class Receiver(wiring.Component):
         word = Signal(range(self.words + 1))
         part = Signal(range(word_bytes))
         gathered = Signal(8 * word_bytes, reset_less=True)
-        byte, comes, stores = Signal(8), Signal(), Signal()  # registers, for a word may be wide, and its bits far apart
+        # Registers, for a word may be wide, and its bits far apart, and all of them far from what decides on the item.
+        byte, taken, comes, stores = Signal(8), Signal(), Signal(), Signal()
         lost = Signal()  # a part of this frame came while nobody listened
         # What decides on an item is known since the one before.
         first, over, all_words, all_parts = (Signal(name=name) for name in ("first", "over", "all_words", "all_parts"))
@@ -76,7 +77,9 @@ class Receiver(wiring.Component):
             self.image.valid.eq(feeds),
             self.image.payload.as_value().eq(read.data),
         ]
-        m.d.sync += [byte.eq(item.byte), comes.eq(0), stores.eq(comes & all_parts)]
+        m.d.sync += [taken.eq(0), comes.eq(taken), stores.eq(comes & all_parts)]
+        with m.If(self.i.valid):
+            m.d.sync += byte.eq(item.byte)
         with m.If(comes):  # bytes move down from the top: the first ends up lowest
             m.d.sync += [gathered.eq(Cat(gathered[8:], byte)), part.eq(Mux(all_parts, 0, part + 1))]
         with m.If(stores):
@@ -100,7 +103,7 @@ class Receiver(wiring.Component):
                     with m.If(first):
                         m.d.sync += self.request.payload.sequence.eq(item.byte)
                     with m.Elif(~all_words):
-                        m.d.sync += comes.eq(1)
+                        m.d.sync += taken.eq(1)
             with m.State("REPORT"):
                 m.d.comb += self.request.valid.eq(1)
                 with m.If(self.request.ready):

@@ -99,7 +99,8 @@ class MasterSlave(wiring.Component):
 class Widen(wiring.Component):
     """Gathers `factor` words of `n` lanes into one, the first in the lowest lanes.
 
-    The word leaves 1 cycle after its last part came; parts come one a cycle, without a pause between words.
+    The word leaves 1 cycle after its last part came; parts come one a cycle, without a pause between words. The first
+    part of the next word may come while this one waits to be taken, no other. `i.ready` is a register.
     """
 
     def __init__(self, shape: ShapeLike, n: int, factor: int) -> None:
@@ -114,25 +115,49 @@ class Widen(wiring.Component):
         left = came = -1
         while True:
             for part in range(factor):
-                came = yield Take(left if part == 0 else came + 1)
+                came = yield Take(max(came, left) + 1 if part == 1 else came + 1)
             left = yield Put(came + 1)
+
+    @staticmethod
+    def resources(width: int, factor: int) -> Resources:
+        """What it takes for words of `width` bits."""
+        return Resources(luts=8, ffs=width * (factor + 1) + 2 * factor + 2)
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""
         m = Module()
+        next_part = Signal(self.factor)
         part = Signal(self.factor, init=1)  # a bit for each: the one that comes next
+        loads = Signal(self.factor, init=1)  # the same, while it can be taken: a register enables all its bits
+        first = Signal.like(self.i.payload, reset_less=True)
         parts = Signal(data.ArrayLayout(len(self.i.payload.as_value()), self.factor), reset_less=True)
-        m.d.comb += [self.i.ready.eq(~self.o.valid | self.o.ready), self.o.payload.as_value().eq(parts)]
-        # A part is loaded until it came. While another than the first is awaited, no reader has a word to take first.
-        for at, loads in enumerate(part):
-            with m.If(loads & self.i.ready if at == 0 else loads):
+        ready = Signal(init=1)
+        comes, waits = Signal(), Signal()
+        m.d.comb += [
+            self.i.ready.eq(ready),
+            comes.eq(self.i.valid & ready),
+            waits.eq(self.o.valid & ~self.o.ready),
+            next_part.eq(Mux(comes, part.rotate_left(1), part)),
+            self.o.payload.as_value().eq(parts),
+        ]
+        # Whether a word is taken is known too late to enable with it what takes the next part. So the first goes to a
+        # place of its own, and comes to the others with the second, of which that is known a cycle early.
+        m.d.sync += [
+            part.eq(next_part),
+            loads.eq(next_part),
+            ready.eq(~(next_part[1] & waits)),
+            self.o.valid.eq((comes & part[-1]) | waits),
+        ]
+        with m.If(waits):
+            m.d.sync += loads[1].eq(0)
+        # What is loaded before it came is loaded again.
+        with m.If(loads[0]):
+            m.d.sync += first.eq(self.i.payload)
+        with m.If(loads[1]):
+            m.d.sync += parts[0].eq(first)
+        for at in range(1, self.factor):
+            with m.If(loads[at]):
                 m.d.sync += parts[at].eq(self.i.payload)
-        with m.If(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += part.eq(part.rotate_left(1))
-            with m.If(part[-1]):
-                m.d.sync += self.o.valid.eq(1)
         return m
 
 

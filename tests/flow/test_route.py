@@ -16,7 +16,7 @@ from dnn2fpga.platforms import find
 
 from dnn2fpga.flow import route as module
 from dnn2fpga.flow.family import DENSE, FAMILIES
-from dnn2fpga.flow.route import REACH, ROUNDS, SEEDS, SURE, route
+from dnn2fpga.flow.route import PLACED, REACH, ROUNDS, SEEDS, SURE, route
 from dnn2fpga.flow.toolchain import ToolError
 
 CLOCK = 80.0
@@ -89,11 +89,19 @@ esac
 """
 
 
-@pytest.mark.parametrize(("promised", "told"), [(70, 70 * SURE), (90, CLOCK)])
-def test_a_dense_design_is_placed_and_then_routed_for_the_clock_that_this_promises(tool, promised, told):
-    tool.seed(1, CLOCK, PLACES % (promised, "true"))
-    assert tool.route(dense=True).fmax_mhz == CLOCK
-    (module,) = json.loads((tool.out / "told_router_1").read_text())["modules"].values()
+@pytest.mark.parametrize(
+    ("promised", "routed", "told"),
+    [((90, 95), 1, CLOCK), ((70, 90, 95), 2, CLOCK), ((70, 72, 71, 60), 2, 72 * SURE)],
+    ids=["the first", "the first that is sure", "the best, where none is"],
+)
+def test_a_dense_design_is_placed_with_some_seeds_and_one_of_them_routed(tool, promised, routed, told):
+    for seed in range(1, PLACED + 1):
+        tool.seed(seed, CLOCK, PLACES % (dict(enumerate(promised, 1)).get(seed, 95), "true"))
+    found = tool.route(dense=True)
+    assert (found.seed, found.fmax_mhz, found.tried) == (routed, CLOCK, routed if told == CLOCK else PLACED)
+    (told_router,) = tool.out.glob("told_router_*")
+    (module,) = json.loads(told_router.read_text())["modules"].values()
+    assert told_router.name == f"told_router_{routed}"
     assert module["settings"] == {
         "router": "router2",
         "seed": "1",
@@ -101,12 +109,14 @@ def test_a_dense_design_is_placed_and_then_routed_for_the_clock_that_this_promis
         "router/tmg_ripup": "1".zfill(32),
     }
     assert not list(tool.out.glob("placed_*"))
+    assert "Max frequency" in (tool.out / f"nextpnr_{routed}.log").read_text()
 
 
 def test_a_router_that_insists_without_end_is_told_not_to(tool):
     line = f"Info: iter={ROUNDS + 1} wires=9 overused=0 tmgfail=7"
     endless = f"! grep -q 'ripup.*1\"' placed_$seed.json || exec yes '{line}'"
     tool.seed(1, CLOCK, PLACES % (90, endless))
+    tool.all_others(CLOCK, "exec sleep 60")
     assert tool.route(dense=True).fmax_mhz == CLOCK
     (module,) = json.loads((tool.out / "told_router_1").read_text())["modules"].values()
     assert module["settings"]["router/tmg_ripup"] == "0" * 32
