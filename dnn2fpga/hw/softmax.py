@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from amaranth import Module, Mux, Shape, Signal
 
 from ..quant.graph import QNode
-from .fixed import minimum, shape_of
+from .fixed import shape_of
 from .layer import LayerComponent, NoMultipliers
 from .resources import Device, Resources
 from .timing import Buffer, Peek, Pop, Process, Put
@@ -31,13 +31,13 @@ class WinnerFolding(NoMultipliers):
 
     @property
     def least_cycles(self) -> int:
-        """Of each row the logits, then the winner."""
-        return self.rows * (self.classes + 1)
+        """Of each row the logits, a pause, then the winner."""
+        return self.rows * (self.classes + 2)
 
     def resources(self, device: Device) -> Resources:
         """What it takes of a chip, estimated."""
         index = self.classes.bit_length()
-        return Resources(luts=2 * self.i.width + 4 * index, ffs=self.i.width + 2 * index)
+        return Resources(luts=2 * self.i.width + 4 * index, ffs=2 * self.i.width + 3 * index + 2)
 
     def timing(self) -> Iterator[Process | Buffer]:
         """Its timed twin."""
@@ -49,7 +49,7 @@ class WinnerFolding(NoMultipliers):
             for _ in range(self.classes):
                 at = yield Put(max(at + 1, (yield Peek())))
                 yield Pop(at)
-            at = yield Put(at + 1)
+            at = yield Put(at + 2)
 
     def build(self) -> "Winner":
         """The component."""
@@ -64,7 +64,8 @@ def foldings(node: QNode) -> Iterator[WinnerFolding]:
 class Winner(LayerComponent[WinnerFolding]):
     """Passes each row's logits on as they come, one a word, then gives the index of the greatest.
 
-    Of equal ones the first wins, as in `numpy.argmax`. Logits pass in the same cycle; the winner takes one more.
+    Of equal ones the first wins, as in `numpy.argmax`. Logits pass in the same cycle; the winner leaves 2 cycles after
+    the last of them, since each is compared the cycle after it passed.
     """
 
     def elaborate(self, platform: object) -> Module:
@@ -73,15 +74,17 @@ class Winner(LayerComponent[WinnerFolding]):
         shape, classes = self.folding.i, self.folding.classes
         logit = self.i.payload[0]
         at, winner = Signal(range(classes + 1)), Signal(range(classes))
-        greatest = Signal(shape, init=minimum(shape))
+        greatest = Signal(shape, reset_less=True)
         at_winner = at == classes
+        passed, last, last_at = Signal(), Signal(shape, reset_less=True), Signal(range(classes + 1))
         m.d.comb += [
             self.o.payload[0].eq(Mux(at_winner, winner, logit)),
-            self.o.valid.eq(self.i.valid | at_winner),
+            self.o.valid.eq(Mux(at_winner, ~passed, self.i.valid)),
             self.i.ready.eq(self.o.ready & ~at_winner),
         ]
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += at.eq(Mux(at_winner, 0, at + 1))
-            with m.If(~at_winner & ((at == 0) | (logit > greatest))):
-                m.d.sync += [greatest.eq(logit), winner.eq(at)]
+        m.d.sync += [passed.eq(self.i.valid & self.i.ready), last.eq(logit), last_at.eq(at)]
+        with m.If(passed & ((last_at == 0) | (last > greatest))):
+            m.d.sync += [greatest.eq(last), winner.eq(last_at)]
         return m
