@@ -31,7 +31,7 @@ REACH = 1.25
 seeds differ by some percent, and a large design takes half an hour for each.
 """
 
-SURE = 0.97
+SURE = 0.99
 """How much of the clock that a dense design's placement promises its router is told to keep to."""
 
 SPARE = 1.01

@@ -161,7 +161,8 @@ def multiplier_resources(a: Shape, b: Shape, device: Device, *, dsp: bool) -> Re
         adders = adder(whole + 2).luts * (split - digits) + adder(width).luts * (digits - 1)
         return Resources(luts=split * whole + adders, ffs=width * (3 + digits))
     blocks = Multiplier.blocks(a, b, device.family)
-    return Resources(dsps=blocks, ffs=width * blocks) + (adder(width) if blocks > 1 else Resources())
+    behind = 0 if device.family == "ice40" else width  # iCE40's block has the register that ECP5's has behind it
+    return Resources(dsps=blocks, ffs=behind * blocks) + (adder(width) if blocks > 1 else Resources())
 
 
 def tree_resources(width: int, n: int, total: int) -> Resources:

@@ -79,7 +79,9 @@ class Paired(Multiplied):
         width = self.term.width
         if not (dsp and device.budget.dsps and Pair.fits(self.x, self.weight, device.family)):
             return (multiplier_resources(self.x, self.weight, device, dsp=False) + register(width)) * 2
-        return Resources(dsps=1) + adder(width) + register(width)
+        # ECP5's one product is cut in two; of iCE40's two the block has no third register.
+        upper = register(width) if device.family == "ice40" else adder(width)
+        return Resources(dsps=1) + upper + register(width)
 
 
 class Selected(Products):

@@ -1,4 +1,4 @@
-"""The multiplier block of iCE40 UltraPlus, `SB_MAC16`, with all of its multiplier registers in use."""
+"""The multiplier block of iCE40 UltraPlus, `SB_MAC16`, with all of its registers in use but those of addends."""
 
 from amaranth import Cat, ClockSignal, Const, Instance, Module, Shape, Signal
 from amaranth.lib import wiring
@@ -13,10 +13,10 @@ HALF = 8  # the same of each of the two multipliers that a block may be instead
 class Mac16(wiring.Component):
     """`a * b` for operands of up to 16 bits, in one block.
 
-    Latency 3 cycles: operands, the four 8 × 8 partial products, and their sum are registered in the block.
+    Latency 4 cycles: operands, the four 8 × 8 partial products, their sum and the output are registered in the block.
     """
 
-    latency = 3
+    latency = 4
 
     def __init__(self, a: Shape, b: Shape) -> None:
         super().__init__({"a": In(a), "b": In(b), "p": Out(product_shape(a, b))})
@@ -35,7 +35,7 @@ class Mac16(wiring.Component):
 class Mac8(wiring.Component):
     """`x * w0` and `x * w1` for operands of up to 8 bits, both in one block.
 
-    Latency 3 cycles: operands and products are registered in the block, and the products once more behind it.
+    Latency 3 cycles: operands, products and the output are registered in the block.
     """
 
     latency = 3
@@ -55,15 +55,14 @@ class Mac8(wiring.Component):
         b = Signal(Shape(WIDTH, self.w0.shape().signed))
         m.d.comb += [a.eq(Cat(x, x)), b.eq(Cat(*weights))]
         m.submodules.block = _block(a, b, p, halves=True)
-        later = Signal.like(p, name="later", reset_less=True)
-        m.d.sync += later.eq(p)
-        m.d.comb += [self.p0.eq(later[:WIDTH]), self.p1.eq(later[WIDTH:])]
+        m.d.comb += [self.p0.eq(p[:WIDTH]), self.p1.eq(p[WIDTH:])]
         return m
 
 
 def _block(a: Signal, b: Signal, p: Signal, *, halves: bool) -> Instance:
     """The block: the 16 × 16 product, or the products of both 8-bit halves."""
-    select = 2 if halves else 3  # 2: what the 8 × 8 multipliers' registers hold, 3: what the last one does
+    # The output has a register behind the adder alone: to the product (1: of 8 × 8, 2: of 16 × 16) C or D is added, 0.
+    product, addend, registered = (1 if halves else 2), 1, 1
     return Instance(
         "SB_MAC16",
         p_A_SIGNED=Const(a.shape().signed, 1),
@@ -75,8 +74,12 @@ def _block(a: Signal, b: Signal, p: Signal, *, halves: bool) -> Instance:
         p_PIPELINE_16x16_MULT_REG1=Const(not halves, 1),
         p_PIPELINE_16x16_MULT_REG2=Const(not halves, 1),
         p_MODE_8x8=Const(halves, 1),
-        p_TOPOUTPUT_SELECT=Const(select, 2),
-        p_BOTOUTPUT_SELECT=Const(select, 2),
+        p_TOPADDSUB_LOWERINPUT=Const(product, 2),
+        p_BOTADDSUB_LOWERINPUT=Const(product, 2),
+        p_TOPADDSUB_UPPERINPUT=Const(addend, 1),
+        p_BOTADDSUB_UPPERINPUT=Const(addend, 1),
+        p_TOPOUTPUT_SELECT=Const(registered, 2),
+        p_BOTOUTPUT_SELECT=Const(registered, 2),
         i_CLK=ClockSignal(),
         i_CE=Const(1),
         i_A=a,

@@ -25,7 +25,8 @@ class Multiplier(wiring.Component):
 
     `latency` is 4 cycles, and one more for every 16 bits that an operand is wider than 16. It depends on nothing
     else, neither on the device nor on `dsp`, so that plans and simulations hold for every board. The last of them is
-    that of a register behind the block, since blocks stand in a few rows, which may be far from where `p` is read.
+    on ECP5 that of a register behind the block, since blocks stand in a few rows, which may be far from where `p` is
+    read.
 
     On ECP5 and iCE40 UltraPlus an operand too wide for a block is split, and the parts' products are added.
     Devices without blocks get LUTs. Without a platform (simulation, Verilog) it is a `*` between registers.

@@ -1,15 +1,17 @@
 """Two products of one operand in the room of one: what a multiplier block is too wide for."""
 
+from functools import partial
+
 from amaranth import Module, Shape, ShapeLike, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..fixed import product_shape
-from . import ice40
+from . import ecp5, ice40
 from .fabric import FabricProduct
 from .family import family_of
 from .generic import RegisteredProduct
-from .multiplier import BLOCKS, has_blocks
+from .multiplier import has_blocks
 
 
 class Pair(wiring.Component):
@@ -18,10 +20,10 @@ class Pair(wiring.Component):
     Parameters: `x`, `w` shapes; `w` is signed. `dsp` False keeps the products out of DSPs. Latency 4 cycles, on every
     device.
 
-    On iCE40 UltraPlus a block has two multipliers of 8 bits, which take what fits. Else, and on ECP5, both products
-    are cut from one, `x * (w1 · 2^n + w0)`, where n is their width: the low n bits are `p0`, and the bits above are
-    `p1`, less 1 if `p0` is negative. (Xilinx WP486 does so with 8 bits in wider blocks.) Without a platform that is
-    what is simulated, if it fits a block of any family.
+    On iCE40 UltraPlus a block has two multipliers of 8 bits, which take what fits. On ECP5 both products are cut from
+    one, `x * (w1 · 2^n + w0)`, where n is their width: the low n bits are `p0`, and the bits above are `p1`, less 1 if
+    `p0` is negative. (Xilinx WP486 does so with 8 bits in wider blocks.) Without a platform that is what is simulated,
+    if it fits a block of ECP5.
     """
 
     latency = 4
@@ -36,8 +38,9 @@ class Pair(wiring.Component):
     @staticmethod
     def fits(x: Shape, w: Shape, family: str) -> bool:
         """Whether a block of `family` ("ecp5", "ice40") holds a pair of such products."""
-        halves = family == "ice40" and max(x.width, w.width) <= ice40.HALF
-        return halves or max(x.width, _joined(x, w).width) <= BLOCKS[family][0]
+        if family == "ice40":
+            return max(x.width, w.width) <= ice40.HALF
+        return max(x.width, _joined(x, w).width) <= ecp5.WIDTH
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""
@@ -46,15 +49,13 @@ class Pair(wiring.Component):
         family = family_of(platform)
         if not self.dsp or (family is not None and not has_blocks(platform)):
             return self._apart(m, FabricProduct(x, w), FabricProduct(x, w))
-        if family == "ice40" and max(x.width, w.width) <= ice40.HALF:
+        if family == "ice40" and Pair.fits(x, w, family):
             m.submodules.halves = halves = ice40.Mac8(x, w)
             m.d.comb += [halves.x.eq(self.x), halves.w0.eq(self.w0), halves.w1.eq(self.w1)]
             return self._registered(m, halves.p0, halves.p1)
-        joined = _joined(x, w)
-        if family is not None and Pair.fits(x, w, family):
-            return self._cut(m, BLOCKS[family][1](x, joined))
-        if family is None and any(Pair.fits(x, w, each) for each in BLOCKS):
-            return self._cut(m, RegisteredProduct(x, joined, 3))
+        if family != "ice40" and Pair.fits(x, w, "ecp5"):
+            product = ecp5.Mult18x18 if family == "ecp5" else partial(RegisteredProduct, latency=3)
+            return self._cut(m, product(x, _joined(x, w)))
         return self._apart(m, *(RegisteredProduct(x, w, 3) for _ in range(2)))
 
     def _cut(self, m: Module, product: wiring.Component) -> Module:
