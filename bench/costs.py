@@ -87,7 +87,7 @@ PLANS: list[tuple[str, str, float | None, float | None]] = [
     ("MLP", "icebreaker", None, None),
     ("MLP", "ice40_hx8k_b_evn", None, None),
     ("MLP", "ulx3s_12f", 20_000, None),
-    ("MLP", "ulx3s_85f", 500_000, None),
+    ("MLP", "ulx3s_85f", 100_000, None),
     ("jet MLP, 8 bits", "ulx3s_85f", 20_000, None),
     ("jet MLP, 8 bits", "ulx3s_85f", 250_000, None),
     ("jet MLP, 8 bits", "ulx3s_85f", 2_000_000, None),

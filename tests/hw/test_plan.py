@@ -39,6 +39,12 @@ def test_meets_the_images_a_second_asked_for_with_less_than_the_fastest(qgraph):
     assert fastest.resources.luts > asked.resources.luts
 
 
+def test_the_fastest_has_layers_around_the_slowest_that_bursts_do_not_hold_up():
+    graph = description.load(model_folder("mnist_mlp"), SPECS)
+    mlp = quantize_graph(graph, read_dataset(digits()).x_calibrate)
+    assert plan(mlp, FOLDINGS, LARGE, 80.0).cycles_per_image == 28 * 28  # pooling takes a pixel a clock
+
+
 def test_fits_the_budget_and_leaves_what_is_reserved(qgraph):
     reserved = Resources(luts=6_000, dsps=16, brams=16)
     found = plan(qgraph, FOLDINGS, SMALL, 80.0, reserved=reserved)
