@@ -57,7 +57,8 @@ def main() -> None:
     for name, board in CASES:
         qgraph = MODELS[name]()
         assert qgraph is not None
-        budget = Budget(find(board).device, LINK)
+        device = find(board).device
+        budget = Budget(device, LINK[device.family])
         choices = choices_of(qgraph, FOLDINGS, budget)
         targets = cycle_targets(choices)
         slowest = max(choice.least_cycles for choice in choices)

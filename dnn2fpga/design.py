@@ -29,8 +29,9 @@ from .quant.graph import QGraph
 MOST_MHZ = 400
 """What the fastest clock nets of these chips carry (Lattice FPGA-DS-02012); no design comes near."""
 
-LINK = Resources(luts=850, ffs=450)
-"""What the link to the host takes of a board beside the pipeline, its memories apart."""
+LINK = {"ecp5": Resources(luts=650, ffs=500), "ice40": Resources(luts=820, ffs=470)}
+"""What the link to the host takes of a chip beside the pipeline, its memories apart. Of an iCE40 a cell that holds nothing
+but a flip-flop counts as a LUT."""
 
 
 def planned_for(
@@ -42,7 +43,7 @@ def planned_for(
     most: Resources = BOUNDLESS,
 ) -> Plan:
     """The plan for a board, on which the link is kept free, with its memory for an image in and for what comes out."""
-    reserved = LINK
+    reserved = LINK[board.device.family]
     for shape, fmt in ((qgraph.input_shape, qgraph.i), (qgraph.output_shape, qgraph.o)):
         reserved += buffer.resources(math.prod(shape), fmt.bits, board.device, buffer.YOSYS_PIECES)
     goal: dict[str, Any] = {"fps": fps, "latency_us": latency_us, "most": most}

@@ -8,7 +8,7 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from .fixed import maximum, minimum
-from .resources import Device, Resources
+from .resources import Device, Resources, choice_luts
 
 MEMORY_WIDTH = 36
 """Bits of one memory: no block RAM of any family is wider."""
@@ -128,5 +128,7 @@ def resources(depth: int, width: int, device: Device) -> Resources:
         return counter + Resources(luts=width * banks, ffs=width * (banks + 2), brams=brams)
     if in_block(depth, width):
         own = device.family == "ecp5"  # the block RAM's own register
-        return counter + Resources(ffs=width * (2 - own), brams=device.brams(depth, width))
-    return counter + Resources(luts=width * -(-depth // 16), ffs=width)
+        luts = choice_luts(device.family, depth, width)
+        return counter + Resources(luts=luts, ffs=width * (2 - own), brams=device.brams(depth, width))
+    # Sixteen rows a LUT, and one more to choose for each LUT but the first.
+    return counter + Resources(luts=width * (2 * -(-depth // 16) - 1), ffs=width)
