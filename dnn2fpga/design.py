@@ -30,8 +30,8 @@ MOST_MHZ = 400
 """What the fastest clock nets of these chips carry (Lattice FPGA-DS-02012); no design comes near."""
 
 LINK = {"ecp5": Resources(luts=650, ffs=500), "ice40": Resources(luts=820, ffs=470)}
-"""What the link to the host takes of a chip beside the pipeline, its memories apart. Of an iCE40 a cell that holds nothing
-but a flip-flop counts as a LUT."""
+"""What the link to the host takes of a chip beside the pipeline, its memories apart. Of an iCE40 a cell that holds
+nothing but a flip-flop counts as a LUT."""
 
 
 def planned_for(

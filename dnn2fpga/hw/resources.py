@@ -13,8 +13,8 @@ BRAM_SHAPES = {
 
 
 LONELY = 0.7
-"""The share of an iCE40 design's flip-flops whose logic cell does nothing else: 0.69 of the shipped MLP on an UP5K, 0.6 of
-the small CNN of `examples/train_mnist.py`."""
+"""The share of an iCE40 design's flip-flops whose logic cell does nothing else: 0.69 of the shipped MLP on an UP5K,
+0.6 of the small CNN of `examples/train_mnist.py`."""
 
 
 @dataclass(frozen=True)
