@@ -79,7 +79,7 @@ class Winner(LayerComponent[WinnerFolding]):
         passed, last, last_at = Signal(), Signal(shape, reset_less=True), Signal(range(classes + 1))
         m.d.comb += [
             self.o.payload[0].eq(Mux(at_winner, winner, logit)),
-            self.o.valid.eq(Mux(at_winner, ~passed, self.i.valid)),
+            self.o.valid.eq((at_winner & ~passed) | (~at_winner & self.i.valid)),
             self.i.ready.eq(self.o.ready & ~at_winner),
         ]
         with m.If(self.o.valid & self.o.ready):
