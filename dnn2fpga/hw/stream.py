@@ -121,14 +121,14 @@ class Widen(wiring.Component):
     @staticmethod
     def resources(width: int, factor: int) -> Resources:
         """What it takes for words of `width` bits."""
-        return Resources(luts=8, ffs=width * (factor + 1) + 2 * factor + 2)
+        return Resources(luts=8, ffs=width * (factor + 1) + factor + 3)
 
     def elaborate(self, platform: object) -> Module:
         """The logic."""
         m = Module()
         next_part = Signal(self.factor)
         part = Signal(self.factor, init=1)  # a bit for each: the one that comes next
-        loads = Signal(self.factor, init=1)  # the same, while it can be taken: a register enables all its bits
+        second = Signal()  # the second comes next, and can be taken
         first = Signal.like(self.i.payload, reset_less=True)
         parts = Signal(data.ArrayLayout(len(self.i.payload.as_value()), self.factor), reset_less=True)
         ready = Signal(init=1)
@@ -144,19 +144,17 @@ class Widen(wiring.Component):
         # place of its own, and comes to the others with the second, of which that is known a cycle early.
         m.d.sync += [
             part.eq(next_part),
-            loads.eq(next_part),
+            second.eq(next_part[1] & ~waits),
             ready.eq(~(next_part[1] & waits)),
             self.o.valid.eq((comes & part[-1]) | waits),
         ]
-        with m.If(waits):
-            m.d.sync += loads[1].eq(0)
-        # What is loaded before it came is loaded again.
-        with m.If(loads[0]):
+        # A register enables all bits of each; what is loaded before it came is loaded again.
+        with m.If(part[0]):
             m.d.sync += first.eq(self.i.payload)
-        with m.If(loads[1]):
-            m.d.sync += parts[0].eq(first)
-        for at in range(1, self.factor):
-            with m.If(loads[at]):
+        with m.If(second):
+            m.d.sync += [parts[0].eq(first), parts[1].eq(self.i.payload)]
+        for at in range(2, self.factor):
+            with m.If(part[at]):
                 m.d.sync += parts[at].eq(self.i.payload)
         return m
 
