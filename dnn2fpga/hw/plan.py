@@ -229,9 +229,14 @@ PACES = 1.0, 1.02, 1.05, 1.1, 1.2, 1.4
 """Paces that are tried with queues, in cycles of the slowest layer: what it spends on gaps is seldom a fiftieth."""
 
 
+def _slowest(chosen: Chosen) -> int:
+    """The cycles of the slowest layer, never held up."""
+    return max(placed.folding.least_cycles for placed in chosen)
+
+
 def _queued(plain: Plan, chosen: Chosen, budget: Budget) -> Plan:
     """The plan with queues, if they make it faster and fit."""
-    slowest = max(placed.folding.least_cycles for placed in chosen)
+    slowest = _slowest(chosen)
     for pace in (math.ceil(slowest * pace) for pace in PACES):
         if pace >= plain.cycles_per_image:
             break
@@ -247,7 +252,7 @@ HASTE = 0.75, 0.5
 
 def _hastened(found: Plan, choices: Sequence[Choice], chosen: Chosen, budget: Budget) -> Plan:
     """The plan, or one with faster layers around the slowest, if that is faster and fits."""
-    slowest = max(placed.folding.least_cycles for placed in chosen)
+    slowest = _slowest(chosen)
     for share in HASTE:
         if found.cycles_per_image <= slowest * PACES[1]:
             break
