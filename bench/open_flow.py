@@ -1,8 +1,8 @@
 """Verilog of other generators through the tools and options of our own builds, for the same chip.
 
 Their ports are more than the chip has pins, so all but the clock hang on shift registers: a flip-flop for each bit of
-an input, and a flip-flop and a LUT for each bit of an output. These are subtracted from all figures. The options are
-those of `dnn2fpga.flow.build`, save that Yosys may find multipliers by itself (ours stand in the netlist already).
+an input, and a flip-flop and a LUT for each bit of an output. These are subtracted from all figures. All else is as in
+`dnn2fpga.flow.build`, save that Yosys may find multipliers by itself (ours stand in the netlist already).
 """
 
 from __future__ import annotations
@@ -11,20 +11,23 @@ import json
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from dnn2fpga.platforms import find
 from limit import TooLong, within
 
+from dnn2fpga.errors import Shortfall
 from dnn2fpga.flow import carry, toolchain
+from dnn2fpga.flow.board import Board
+from dnn2fpga.flow.family import FAMILIES
 from dnn2fpga.flow.mend import mend
+from dnn2fpga.flow.route import route
 
 BOARD = "ulx3s_85f"
 MHZ = 100
-SEED = 1
-PLACED = {"TRELLIS_COMB": "luts", "TRELLIS_FF": "ffs", "MULT18X18D": "dsps", "DP16KD": "brams"}
+FAMILY = FAMILIES["ecp5"]
 
 
 @dataclass(frozen=True)
@@ -51,37 +54,38 @@ def implement(sources: Sequence[Path], top: str, clock: str, out: Path, minutes:
         "tee -o cells.json stat -json\nwrite_json top.json\n",
         out,
     )
-    mend(out / "top.json")
-    budget = find(BOARD).device.budget
     figures = {**harness.subtracted(synthesized(out)), "goal_mhz": MHZ}
-    if any(figures[name] > getattr(budget, name) for name in PLACED.values()):
+    board, dense = find(BOARD), FAMILY.is_dense(figures["luts"])
+    if any(figures[name] > getattr(board.device.budget, name) for name in FAMILY.placed.values()):
         return {**figures, "note": "too large for the chip"}
-    command = [
-        *toolchain.find("nextpnr-ecp5"), *find(BOARD).nextpnr, "--json", "top.json", "--textcfg", "top.config",
-        "--report", "report.json", "--log", "nextpnr.log", "--freq", str(MHZ), "--seed", str(SEED),
-        "--timing-allow-fail", "--lpf-allow-unconstrained",
-    ]  # fmt: skip
+    mend(out / "top.json", dense)
+    (out / "top.lpf").touch()  # pins are where nextpnr likes them
+    board = replace(board, nextpnr=(*board.nextpnr, "--lpf-allow-unconstrained"))
     try:
-        within(minutes, lambda: toolchain.run(command, out, "nextpnr-ecp5"))
+        found = within(minutes, lambda: _routed(board, out, dense))
     except TooLong:
-        return {**figures, **harness.subtracted(placed(out)), "note": not_routed(minutes)}
-    fmax = min(clock["achieved"] for clock in json.loads((out / "report.json").read_text())["fmax"].values())
-    return {**figures, **harness.subtracted(placed(out)), "fmax_mhz": fmax}
+        found = {"note": not_routed(minutes)}
+    return {**figures, **harness.subtracted(placed(out)), **found}
+
+
+def _routed(board: Board, out: Path, dense: bool) -> dict[str, Any]:
+    try:
+        return {"fmax_mhz": route(FAMILY, board, out, MHZ, lambda step: None, dense=dense).fmax_mhz}
+    except Shortfall as shortfall:
+        return {"note": str(shortfall)}
 
 
 def synthesized(out: Path) -> dict[str, int]:
     """What Yosys made in a folder; of LUTs what they will be once placed, at least."""
     cells = json.loads((out / "cells.json").read_text())["design"]["num_cells_by_type"]
-    luts = cells.get("LUT4", 0) + 2 * cells.get("CCU2C", 0) + 6 * cells.get("TRELLIS_DPR16X4", 0)
-    taken = {PLACED[name]: cells.get(name, 0) for name in PLACED if name != "TRELLIS_COMB"}
-    return {"lut4": cells.get("LUT4", 0), "luts": luts, **taken}
+    return {"lut4": cells.get("LUT4", 0), **asdict(FAMILY.synthesized(cells))}
 
 
 def placed(out: Path) -> dict[str, int]:
     """What nextpnr found in a folder; nothing where it did not come so far."""
-    log = out / "nextpnr.log"
-    found = re.findall(rf"({'|'.join(PLACED)}): +(\d+)/", log.read_text()) if log.is_file() else []
-    return {PLACED[name]: int(count) for name, count in found}
+    log = out / "nextpnr_1.log"
+    found = re.findall(rf"({'|'.join(FAMILY.placed)}): +(\d+)/", log.read_text()) if log.is_file() else []
+    return {FAMILY.placed[name]: int(count) for name, count in found}
 
 
 def not_routed(minutes: float) -> str:

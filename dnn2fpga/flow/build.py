@@ -161,10 +161,10 @@ def synthesize(family: Family, board: Board, out: Path) -> Resources:
         out,
     )
     (out / "yosys.log").write_text(log)
+    taken = family.synthesized(json.loads((out / "cells.json").read_text())["design"]["num_cells_by_type"])
     if family.mend:
-        family.mend(out / "top.json")
-    cells = json.loads((out / "cells.json").read_text())["design"]["num_cells_by_type"]
-    return family.synthesized(cells)
+        family.mend(out / "top.json", family.is_dense(taken.luts))
+    return taken
 
 
 def _check_size(taken: Resources, board: Board) -> None:

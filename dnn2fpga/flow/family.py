@@ -20,7 +20,7 @@ class Family:
 
     synth: str  # commands for Yosys
     maps: tuple[Path, ...]  # files that these read
-    mend: Callable[[Path], None] | None  # of the netlist that they give
+    mend: Callable[[Path, bool], None] | None  # of the netlist that they give
     nextpnr: str
     dense: tuple[str, ...]  # its options for the placement of a dense design, which is routed apart
     constraints: str  # ending, and nextpnr's option for it

@@ -4,16 +4,17 @@ import json
 from pathlib import Path
 
 from .carry import loosen
-from .copies import copy_drivers
+from .copies import MOST, MOST_IF_DENSE, copy_drivers
 from .joints import Joints
 from .output_registers import use_output_registers
 
 
-def mend(path: Path) -> None:
-    """Mend the netlist that Yosys wrote to `path`."""
+def mend(path: Path, dense: bool) -> None:
+    """Mend the netlist that Yosys wrote to `path`, of a `dense` design or of another."""
     netlist = json.loads(path.read_text(encoding="utf-8"))
     for module in netlist["modules"].values():
         joints = Joints(module)
-        for step in (loosen, use_output_registers, copy_drivers):
-            step(joints)
+        loosen(joints)
+        use_output_registers(joints)
+        copy_drivers(joints, MOST_IF_DENSE if dense else MOST)
     path.write_text(json.dumps(netlist, separators=(",", ":")), encoding="utf-8")

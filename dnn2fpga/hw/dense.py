@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from amaranth import Module, Mux, Shape, Signal
+from amaranth import C, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data
 
 from ..quant.graph import QNode
@@ -60,6 +60,11 @@ class DenseFolding(Steps):
         return deal.latency(self.rows, self.weight_bits)
 
     @property
+    def held(self) -> int:
+        """Of the cycles until a word's first weights come, those that it is waited for in the stream at least."""
+        return min(self.groups, self.weight_latency) - 1
+
+    @property
     def rows(self) -> int:
         """Rows of weights."""
         return 1 if self.sums.weightless else self.rounds * self.steps
@@ -113,7 +118,7 @@ class DenseFolding(Steps):
         """What it takes of a chip, estimated."""
         sums = self.sums
         taken = Resources(luts=20, ffs=10) + deal.resources(self.rows, self.weight_bits, device)
-        taken += register(self.weight_latency * self.i_lanes * sums.i.width)
+        taken += register((self.weight_latency - self.held) * self.i_lanes * sums.i.width)
         lanes_ = {"outputs": self.outputs, "inputs": self.inputs, "soft": self.soft}
         if self.rows == 1:
             taken += self.products.constant_resources(device, **lanes_, blocks=self.parallel)
@@ -232,12 +237,19 @@ class Dense(LayerComponent[DenseFolding]):
             ready.eq(next_group & (~next_word | results.next_free)),
         ]
 
-        # The inputs wait for their weights.
+        # The inputs wait for their weights: in the stream as long as they are there anyhow, and then in registers.
+        loads: Value = C(1)
+        if folding.held:
+            begins = Signal(folding.held + 1, reset_less=True)
+            m.d.comb += begins[0].eq(step & (group == 0))
+            m.d.sync += begins[1:].eq(begins)
+            loads = begins[-1]
         x = self.i.payload
-        for at in range(weights.latency):
+        for at in range(folding.held, weights.latency):
             later = Signal.like(x, name=f"x{at}", reset_less=True)
-            m.d.sync += later.eq(x)
-            x = later
+            with m.If(loads):
+                m.d.sync += later.eq(x)
+            x, loads = later, C(1)
         m.d.comb += [array.x.eq(x), array.w.eq(weights.row)]
 
         # What each step is travels beside it: tag[n] is that of the step n cycles ago.

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from dnn2fpga.flow import toolchain
-from dnn2fpga.flow.copies import MOST, copy_drivers
+from dnn2fpga.flow.copies import copy_drivers
 from dnn2fpga.flow.joints import Joints
+from dnn2fpga.flow.mend import mend
 from dnn2fpga.flow.output_registers import use_output_registers
 
 
@@ -81,7 +82,8 @@ def test_other_registers_stay_where_they_are(tmp_path, behind):
 
 def test_what_many_read_is_copied(tmp_path):
     """Each copy is the same cell with the same inputs, and every reader reads one of them, as many as may at most."""
-    n = 3 * MOST + 5
+    most = 40
+    n = 3 * most + 5
     module = netlist(tmp_path, f"""
     module top(input clk, rst, a, b, input [{n - 1}:0] x, output reg [{n - 1}:0] y, z);
       reg enable, select;
@@ -94,7 +96,7 @@ def test_what_many_read_is_copied(tmp_path):
     """)  # fmt: skip
     before = {name: json.loads(json.dumps(cell)) for name, cell in module["cells"].items()}
     outputs = {"TRELLIS_FF": "Q", "LUT4": "Z"}
-    copy_drivers(Joints(module))
+    copy_drivers(Joints(module), most)
     original = {}  # of each net of a copy, the one copied
     for name, cell in module["cells"].items():
         if name not in before:
@@ -110,7 +112,22 @@ def test_what_many_read_is_copied(tmp_path):
     for net in {*original, *original.values()}:
         readers = [1 for cell in module["cells"].values() for port, bits in cell["connections"].items()
                    for bit in bits if bit == net and cell["port_directions"][port] == "input"]  # fmt: skip
-        assert MOST // 2 < len(readers) <= MOST
+        assert most // 2 < len(readers) <= most
+
+
+def test_a_dense_design_has_more_copies(tmp_path):
+    """What leads to 60 pins is copied there alone."""
+    netlist(tmp_path, """
+    module top(input clk, a, input [59:0] x, output reg [59:0] y);
+      reg enable;
+      always @(posedge clk) begin enable <= a; if (enable) y <= x; end
+    endmodule
+    """)  # fmt: skip
+    path, registers = tmp_path / "top.json", []
+    for dense in (False, True):
+        mend(path, dense)
+        registers.append(len(of_kind(json.loads(path.read_text())["modules"]["top"], "TRELLIS_FF")))
+    assert registers == [61, 62]
 
 
 def undone(cell, original):
