@@ -22,7 +22,8 @@ class Family:
     maps: tuple[Path, ...]  # files that these read
     mend: Callable[[Path, bool], None] | None  # of the netlist that they give
     nextpnr: str
-    dense: tuple[str, ...]  # its options for the placement of a dense design, which is routed apart
+    placer: tuple[str, ...]  # its options for placement
+    dense: tuple[str, ...]  # and those for a dense design, which is routed apart
     constraints: str  # ending, and nextpnr's option for it
     routed: str  # ending of what nextpnr gives
     routed_option: str
@@ -55,6 +56,7 @@ FAMILIES = {
         maps=(carry.ADDERS,),
         mend=mend,
         nextpnr="nextpnr-ecp5",
+        placer=("--placer", "static"),
         dense=("--placer-heap-timingweight", "40"),
         constraints="lpf",
         routed="config",
@@ -69,6 +71,7 @@ FAMILIES = {
         maps=(),
         mend=None,
         nextpnr="nextpnr-ice40",
+        placer=(),
         dense=(),
         constraints="pcf",
         routed="asc",

@@ -44,7 +44,7 @@ _ROUND = re.compile(r"iter=(\d+) wires=")
 _PROMISED = re.compile(r"Max frequency for clock .*: ([\d.]+) MHz")
 _STEPS = (
     (re.compile(r"Packing constants"), "packing cells"),
-    (re.compile(r"Creating initial analytic placement"), "placing"),
+    (re.compile(r"Creating initial analytic placement|Running Static placer"), "placing"),
     (re.compile(r"Running simulated annealing placer"), "refining the placement"),
     (re.compile(r"Routing \d+ arcs|Running router2"), "routing"),
     (re.compile(r"\d+ \| +\d+ +\d+ \| +\d+ +\d+ \| +(\d+)\|"), "routing, {} arcs left"),
@@ -140,9 +140,9 @@ class _Search:
 
     def all_in_one(self) -> Routed:
         """Place and route, seed after seed, until the clock is met."""
-        found = self._run(self._route, [1], self._clock_mhz, at_once=1)
+        found = self._run(self._place_and_route, [1], self._clock_mhz, at_once=1)
         if found[0].fmax_mhz < self._clock_mhz <= found[0].fmax_mhz * REACH:
-            found += self._run(self._route, range(2, SEEDS + 1), self._clock_mhz, at_once=_at_once())
+            found += self._run(self._place_and_route, range(2, SEEDS + 1), self._clock_mhz, at_once=_at_once())
         best, tried = _best(found, self._clock_mhz)
         return replace(best, tried=tried)
 
@@ -180,8 +180,11 @@ class _Search:
         parallel = joblib.Parallel(n_jobs=at_once, backend="threading", batch_size=1)
         return [found for found in parallel(joblib.delayed(one)(seed) for seed in seeds) if found]
 
-    def _route(self, seed: int, design: str = "top.json", *options: str) -> Routed:
-        """Place and route, or what `options` leave of it."""
+    def _place_and_route(self, seed: int) -> Routed:
+        return self._route(seed, "top.json", *self._family.placer)
+
+    def _route(self, seed: int, design: str, *options: str) -> Routed:
+        """Route, with whatever steps before that `options` leave."""
         report_path = self._out / f"routed_{seed}.json"
         how = (self._family.routed_option, self.routed(seed).name, "--report", report_path.name)
         self._nextpnr(seed, design, *options, *how)

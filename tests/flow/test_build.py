@@ -91,6 +91,7 @@ def test_the_router_is_told_the_chip_and_the_clock(tmp_path, tools):
     run(tmp_path / "out")
     called = (tmp_path / "out" / "called").read_text()
     assert called.startswith("--12k --package CABGA381 --speed 6 --json top.json --lpf top.lpf")
+    assert "--placer static" in called
     assert "--freq 80.000 --seed 1 " in called
 
 

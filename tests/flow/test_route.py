@@ -216,10 +216,18 @@ def test_nothing_of_a_build_before_is_left(tool):
     assert not (tool.out / "routed_4.json").exists()
 
 
-def test_its_steps_are_told(tool):
+@pytest.mark.parametrize(
+    "placing",
+    [
+        "Info: Creating initial analytic placement for 16304 cells, random placement wirelen = 3385822.",
+        "Info: Running Static placer...",
+    ],
+    ids=["heap", "static"],
+)
+def test_its_steps_are_told(tool, placing):
     lines = [
         "Info: Packing constants..",
-        "Info: Creating initial analytic placement for 16304 cells, random placement wirelen = 3385822.",
+        placing,
         "Info: Running simulated annealing placer for refinement.",
         "Info: Routing 5432 arcs.",
         "Info:       1000 |       24        975 |   24   975 |      4470|       0.10       0.10|",
