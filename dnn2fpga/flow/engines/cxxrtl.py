@@ -40,8 +40,7 @@ splitnets -driver
 opt_clean
 write_cxxrtl -noflatten -noproc -O6 -g0 netlist.cc
 """
-# Of a register, `commit` compares the new value with the old, which a processor guesses wrong as often as not.
-_COMMIT = re.compile(r"if \((\w+)\.commit\(observer\)\) changed = true;")
+_REGISTER = re.compile(r"^\twire<(\d+)> (?P<name>\w+);\n", re.MULTILINE)
 _RUNNING = 0
 
 
@@ -136,12 +135,12 @@ def compiled(netlist: str) -> Path:
         options = [*_FLAGS, f"-I{folder}", f"-I{toolchain.cxxrtl_include()}"]
         if _takes_one_pass(text := code.read_text(encoding="utf-8")):
             options.append("-DONE_PASS")
-            code.write_text(_without_comparisons(text), encoding="utf-8")
+            code.write_text(_in_two_blocks(text), encoding="utf-8")
         toolchain.run([*compiler, *options, str(_DRIVER), "-o", "top.so"], folder, compiler[0])
         return folder / "top.so"
 
-    texts = [netlist, _DRIVER.read_text(encoding="utf-8"), _YOSYS, _COMMIT.pattern]
-    return cached([*texts, *compiler, version, *_FLAGS], compile_in)
+    texts = [path.read_text(encoding="utf-8") for path in (_DRIVER, Path(__file__))]
+    return cached([netlist, *texts, *compiler, version], compile_in)
 
 
 def _takes_one_pass(code: str) -> bool:
@@ -150,6 +149,22 @@ def _takes_one_pass(code: str) -> bool:
     return alone and code.count("converged") == 2  # where it begins as true, and the answer
 
 
-def _without_comparisons(code: str) -> str:
-    """The same netlist, its registers copied without a look at whether they change."""
-    return _COMMIT.sub(lambda m: m[0] if m[1].startswith("memory_") else f"{m[1]}.curr = {m[1]}.next;", code)
+def _in_two_blocks(code: str) -> str:
+    """The same netlist, its registers' values in one block of memory and those that come next in another.
+
+    So all are copied at once, where CXXRTL goes from register to register and compares.
+    """
+    shapes = {name: f"value<{width}>" for width, name in _REGISTER.findall(code)}
+
+    def of_registers(pattern: str, instead: str) -> None:
+        nonlocal code
+        of_one = re.compile(pattern, re.MULTILINE)
+        code = of_one.sub(lambda m: m.expand(instead) if m["name"] in shapes else m[0], code)
+
+    of_registers(_REGISTER.pattern, "")
+    of_registers(r"^\t\tif \((?P<name>\w+)\.commit\(observer\)\) changed = true;\n", "")
+    of_registers(r"^\t(?P<name>\w+) = wire<(\d+)>\{", r"\tcurr.\1 = next.\1 = value<\2>{")
+    of_registers(r"\b(?P<name>\w+)\.(curr|next)\b", r"\2.\1")
+    block = "".join(f"\t\t{shape} {name};\n" for name, shape in shapes.items())
+    code = code.replace(" : public module {\n", f" : public module {{\n\tstruct {{\n{block}\t}} curr, next;\n", 1)
+    return code.replace("\t\tbool changed = false;\n", "\t\tbool changed = false;\n\t\tcurr = next;\n", 1)
