@@ -44,7 +44,7 @@ NAMES = sorted(MEASURES, key=lambda name: NETWORKS.index(name.split("/")[0]))
 FROM_FILES = ("ResNet-8", "autoencoder")
 
 ABOUT = """# Beside peers
-Same networks, same flow, same chip: LFE5U-85F, speed grade 6, Yosys with `-nowidelut`, nextpnr with one seed. COMB is
+Same networks, same flow, same chip: LFE5U-85F, speed grade 6; Yosys and nextpnr as in our own builds. COMB is
 nextpnr's `TRELLIS_COMB`; interval and latency are cycles, and times are theirs at the routed MHz. Ours have the link to
 the host and the PLL in them; of peers, the shift registers that stand for pins are subtracted. Made by `make bench`,
 which says in `peers.json` what each row was measured with; `bench/beside_peers.py` says how.
@@ -56,7 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("bench/results"))
     parser.add_argument("--only", metavar="NETWORK/TOOL", help="measure these anew, and no others")
-    parser.add_argument("--minutes", type=float, default=20, help="after which a build or a peer is given up")
+    parser.add_argument("--minutes", type=float, default=45, help="after which a build or a peer is given up")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     path = arguments.out / "peers.json"
