@@ -51,17 +51,20 @@ def planned(answer: Answer, device: Device, show: Show) -> None:
         {
             "layer": row["name"], "kind": row["kind"], "lanes": f"{row['i_lanes']} → {row['o_lanes']}",
             "cycles": row["cycles"], **{head: row[part] for part, head in _PARTS.items()},
+            "bits in memory": row["memory_bits"],
         }
         for row in answer["layers"]
     ]  # fmt: skip
     show.table(f"Plan for {device.name} at {answer['clock_mhz']:g} MHz", rows)
     interval, latency = answer["cycles_per_image"], answer["latency_cycles"]
+    bits, room = sum(row["memory_bits"] for row in answer["layers"]), answer["brams"] * device.bram_bits
     show.facts(
         "All layers, each at work on its own image",
         {
             "throughput": f"{answer['images_per_second']:,.0f} images/s, {interval:,} cycles an image",
             "latency": f"{latency / answer['clock_mhz']:,.1f} µs, {latency:,} cycles",
             "chip, estimated": _chip(answer, device),
+            "memory": f"{bits / 1000:,.0f} kbit of weights and windows; the BRAMs hold {room / 1000:,.0f}",
         },
     )
 

@@ -60,6 +60,11 @@ class Device:
         """Block RAMs that a memory of `depth` words of `width` bits takes."""
         return brams_of(self.family, depth, width)
 
+    @property
+    def bram_bits(self) -> int:
+        """What one block RAM holds."""
+        return max(math.prod(shape) for shape in BRAM_SHAPES[self.family])
+
     def packed(self, taken: Resources) -> Resources:
         """What all parts of a design take together, once packed into cells.
 
