@@ -51,7 +51,6 @@ def planned(answer: Answer, device: Device, show: Show) -> None:
         {
             "layer": row["name"], "kind": row["kind"], "lanes": f"{row['i_lanes']} → {row['o_lanes']}",
             "cycles": row["cycles"], **{head: row[part] for part, head in _PARTS.items()},
-            "bits in memory": row["memory_bits"],
         }
         for row in answer["layers"]
     ]  # fmt: skip

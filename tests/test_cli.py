@@ -300,6 +300,14 @@ def test_plan_fits_a_terminal_of_80_columns(made, monkeypatch, capsys):
     assert "max_pool2d_2" in table
 
 
+def test_plan_says_how_full_its_block_rams_are(made, answer, capsys):
+    planned, _ = answer("plan", made / "q", "--board", "ulx3s_85f")
+    assert main(["plan", str(made / "q"), "--board", "ulx3s_85f"]) == 0
+    bits = sum(layer["memory_bits"] for layer in planned["layers"])
+    memory = f"{bits / 1000:,.0f} kbit of weights and windows; the BRAMs hold {planned['brams'] * 18_432 / 1000:,.0f}"
+    assert memory in capsys.readouterr().out
+
+
 def test_plan_draws(made, here, answer, read):
     drawn = answer("plan", made / "q", "--svg", "net.svg")
     assert drawn == answer("plan", made / "q")
