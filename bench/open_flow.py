@@ -44,10 +44,12 @@ class Harness:
 
 
 def implement(sources: Sequence[Path], top: str, clock: str, out: Path, minutes: float) -> dict[str, Any]:
-    """The figures of a module, synthesized, placed and routed in the folder `out`; a `note` where it is not."""
-    names = [source.name for source in sources]
-    for source in (*sources, carry.ADDERS):
-        shutil.copy(source, out)
+    """The figures of a module, synthesized, placed and routed in the folder `out`; a `note` where it is not.
+
+    Its sources are in that folder.
+    """
+    names = [str(source.relative_to(out)) for source in sources]
+    shutil.copy(carry.ADDERS, out)
     harness = _harness(names, top, clock, out)
     toolchain.run_yosys(
         f"read_verilog -sv {' '.join(names)} harness.v\n{carry.synthesis('-nowidelut -top harness')}"

@@ -107,6 +107,29 @@ def test_the_harness_holds_every_port_but_the_clock(tmp_path):
     assert harness.subtracted(open_flow.synthesized(tmp_path))["ffs"] == 5 + 5  # only five bits of x are read
 
 
+def test_verilog_of_a_peer_is_routed_without_its_harness(tmp_path):
+    """Its sources may be in folders, and one folder's may have the names of another's."""
+    try:
+        toolchain.find("nextpnr-ecp5")
+    except Exception as refusal:
+        pytest.skip(str(refusal))
+    part = "reg [7:0] x; always @(posedge CLK) begin x <= a; y <= {} * x; end endmodule\n"
+    ports = "(input CLK, input [7:0] a, output reg [15:0] y);\n"
+    sources = [tmp_path / "one" / "m.v", tmp_path / "two" / "m.v"]
+    for source, name in zip(sources, ("part", "top_part"), strict=True):
+        source.parent.mkdir()
+        source.write_text(f"module {name}{ports}{part.format('x' if name == 'top_part' else 'a')}")
+    sources.append(tmp_path / "m.v")
+    sources[-1].write_text(
+        "module m(input CLK, input [7:0] a, b, output [15:0] y, z);\n"
+        "part p(.CLK(CLK), .a(a), .y(y)); top_part q(.CLK(CLK), .a(b), .y(z)); endmodule\n"
+    )
+    figures = open_flow.implement(sources, "m", "CLK", tmp_path, minutes=5)
+    assert (figures["luts"], figures["dsps"], figures["brams"]) == (1, 2, 0)  # the LUT is a constant 0
+    assert figures["fmax_mhz"] > open_flow.MHZ
+    assert "note" not in figures
+
+
 def test_the_tiny_cnn_is_what_its_formula_says():
     qgraph = networks.tiny_cnn(8)
     x = np.random.default_rng(1).integers(-128, 128, size=(3, 8, 8, 1))

@@ -42,26 +42,25 @@ class Weights:
         return variable
 
     def _constants(self, shape, filters):
-        return {
-            "weight": self._variable(ng.int8, shape, "weight"),
+        return self._variable(ng.int8, shape, "weight"), {
             "bias": self._variable(ng.int32, (filters,), "bias"),
             "scale": self._variable(ng.int8, (filters,), "scale", 1.0),
         }
 
     def conv(self, x, filters):
         """3×3 with ReLU."""
-        constants = self._constants((filters, 3, 3, x.shape[-1]), filters)
+        weight, constants = self._constants((filters, 3, 3, x.shape[-1]), filters)
         y = ng.conv2d(
-            x, strides=(1, 1, 1, 1), act_func=ng.relu, padding="VALID", dtype=ng.int8, sum_dtype=ng.int32, **constants
-        )
+            x, weight, strides=(1, 1, 1, 1), act_func=ng.relu, padding="VALID",
+            dtype=ng.int8, sum_dtype=ng.int32, **constants,
+        )  # fmt: skip
         self.layers.append(y)
         return y
 
     def dense(self, x, units, relu=True):
         """With ReLU, save at the end."""
-        constants = self._constants((units, x.shape[-1]), units)
+        weight, constants = self._constants((units, x.shape[-1]), units)
         act, name = (ng.relu, None) if relu else (None, "output")
-        weight = constants.pop("weight")
         y = ng.matmul(
             x, weight, transposed_b=True, act_func=act, dtype=ng.int8, sum_dtype=ng.int32, name=name, **constants
         )
