@@ -5,9 +5,11 @@ at the same time, and each is placed where those that read it are.
 """
 
 import re
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
-from .joints import Cell, Joints
+from .joints import Cell, Joints, Pin
 
 MOST = 96
 """Pins that a register or a LUT may lead to."""
@@ -28,18 +30,27 @@ def copy_drivers(joints: Joints, most: int) -> None:
 
 
 def _copy(joints: Joints, cell: Cell, output: str, most: int) -> None:
-    """Copy a cell until neither it nor a copy leads to too many pins."""
+    """Copy a cell until neither it nor a copy leads to too many pins, nor to more than one part of the design."""
     readers = joints.readers[cell["connections"][output][0]]
-    pins = sum(PINS.get(pin.cell["type"], 1) for pin in readers)
-    if pins <= most or any(pin.port == "CLK" for pin in readers):
+    if _pins(readers) <= most or any(pin.port == "CLK" for pin in readers):
         return
-    # Names go by place in the design: those that read one copy are of one part of it, or of two.
+    # Names go by place in the design. Parts may be at opposite ends of the chip.
     readers = sorted(readers, key=lambda pin: (_natural(joints.name(pin.cell)), pin.port, pin.at))
-    copies = min(len(readers), -(-pins // most))
-    for number in range(1, copies):
+    parts = [list(part) for _, part in groupby(readers, lambda pin: joints.name(pin.cell).split(".")[:-1][:2])]
+    _, *others = [group for part in parts for group in _split(part, min(len(part), -(-_pins(part) // most)))]
+    for number, group in enumerate(others, 1):
         own = joints.new_bit()
         joints.add(f"{joints.name(cell)}_copy{number}", _like(cell, output, own))
-        joints.move(readers[number * len(readers) // copies : (number + 1) * len(readers) // copies], own)
+        joints.move(group, own)
+
+
+def _pins(readers: Sequence[Pin]) -> int:
+    return sum(PINS.get(pin.cell["type"], 1) for pin in readers)
+
+
+def _split(readers: Sequence[Pin], n: int) -> list[Sequence[Pin]]:
+    """In `n` pieces, one behind the other."""
+    return [readers[at * len(readers) // n : (at + 1) * len(readers) // n] for at in range(n)]
 
 
 def _natural(name: str) -> list[Any]:

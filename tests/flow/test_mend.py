@@ -115,6 +115,29 @@ def test_what_many_read_is_copied(tmp_path):
         assert most // 2 < len(readers) <= most
 
 
+def test_a_copy_is_read_by_one_part_of_the_design(tmp_path):
+    """Of which there are three here, two of them with less than a copy's fill."""
+    module = netlist(tmp_path, """
+    module part #(parameter N = 1) (input clk, en, input [N-1:0] x, output y);
+      reg [N-1:0] word;
+      always @(posedge clk) if (en) word <= x;
+      assign y = ^word;
+    endmodule
+    module top(input clk, a, input [63:0] x, output [2:0] y);
+      reg enable;
+      always @(posedge clk) enable <= a;
+      part #(10) one(clk, enable, x[9:0], y[0]);
+      part #(50) two(clk, enable, x[59:10], y[1]);
+      part #(4) three(clk, enable, x[63:60], y[2]);
+    endmodule
+    """)  # fmt: skip
+    joints = Joints(module)
+    copy_drivers(joints, 40)
+    enables = {cell["connections"]["CE"][0] for cell in of_kind(module, "TRELLIS_FF") if "CE" in cell["connections"]}
+    readers = [[joints.name(pin.cell).split(".")[0] for pin in joints.readers[bit]] for bit in enables]
+    assert sorted(readers) == [["one"] * 10, ["three"] * 4, ["two"] * 25, ["two"] * 25]
+
+
 def test_a_dense_design_has_more_copies(tmp_path):
     """What leads to 60 pins is copied there alone."""
     netlist(tmp_path, """
