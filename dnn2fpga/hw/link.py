@@ -17,7 +17,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
-from .frame import CYCLES_BYTES, HASH_BYTES, VERSION, Kind, Status, bytes_per_value, words_of
+from .frame import CYCLES_BYTES, HASH_BYTES, VERSION, Kind, Request, Status, bytes_per_value, words_of
 from .receiver import Receiver
 from .replier import Outputs, Replier
 from .slip import SlipDecoder, SlipEncoder
@@ -97,30 +97,40 @@ class Link(wiring.Component):
         connect(m, replier.o, encoder.i)
         connect(m, encoder.o, tx_wire.i)
 
-        # Counts from the cycle after the first word in: `full` comes two cycles after the last word out.
+        # The pipeline's ends, the receiver and the replier may be far apart: a register for what each says.
+        enters, full, asked, taken = (Signal(name=name) for name in ("enters", "full", "asked", "taken"))
+        request = Signal(Request)
+        takes = Signal()
+        m.d.sync += [
+            enters.eq(self.to_pipeline.valid & self.to_pipeline.ready),
+            full.eq(outputs.full),
+            request.eq(receiver.request.payload),
+            asked.eq(receiver.request.valid & ~takes & ~taken),
+            taken.eq(takes),
+        ]
+        m.d.comb += receiver.request.ready.eq(taken)
+
+        # Counts from two cycles after the first word in: `full` comes three cycles after the last word out.
         cycles = Signal(8 * CYCLES_BYTES)
         started, counts = Signal(), Signal()
         m.d.sync += counts.eq(started)
-        with m.If(counts & ~outputs.full):
+        with m.If(counts & ~full):
             m.d.sync += cycles.eq(cycles + 1)
-        with m.If(self.to_pipeline.valid & self.to_pipeline.ready & ~started):
+        with m.If(enters & ~started):
             m.d.sync += [started.eq(1), cycles.eq(0)]
 
-        request, reply = receiver.request.payload, replier.i.payload
+        reply = replier.i.payload
         sequence = Signal(8)  # of the image in the pipeline, while the next is already being received
         identity = Cat(Const(VERSION, 8), Const(int.from_bytes(self.design_hash, "little"), 8 * HASH_BYTES))
         with m.FSM():
-            with m.State("WAIT"), m.If(~outputs.full):
+            with m.State("WAIT"), m.If(~full):
                 with m.If(request.kind == Kind.IMAGE):
-                    m.d.comb += receiver.request.ready.eq(1)
-                    with m.If(receiver.request.valid):
+                    m.d.comb += takes.eq(asked)
+                    with m.If(asked):
                         m.d.sync += [started.eq(0), sequence.eq(request.sequence)]
                         m.next = "RUN"
                 with m.Else():
-                    m.d.comb += [
-                        replier.i.valid.eq(receiver.request.valid),
-                        receiver.request.ready.eq(replier.i.ready),
-                    ]
+                    m.d.comb += [replier.i.valid.eq(asked), takes.eq(asked & replier.i.ready)]
                 with m.Switch(request.kind):
                     with m.Case(Kind.QUERY):
                         m.d.comb += [
@@ -136,7 +146,7 @@ class Link(wiring.Component):
                         ]
             with m.State("RUN"):
                 m.d.comb += [
-                    replier.i.valid.eq(outputs.full),
+                    replier.i.valid.eq(full),
                     reply.head.eq(Cat(sequence, Status.OK, cycles)),
                     reply.length.eq(2 + CYCLES_BYTES),
                     reply.has_outputs.eq(1),

@@ -50,6 +50,7 @@ class Receiver(wiring.Component):
         # Registers, for a word may be wide, and its bits far apart, and all of them far from what decides on the item.
         byte, taken, comes, stores = Signal(8), Signal(), Signal(), Signal()
         lost = Signal()  # a part of this frame came while nobody listened
+        listens = Signal()
         # What decides on an item is known since the one before.
         first, over, all_words, all_parts = (Signal(name=name) for name in ("first", "over", "all_words", "all_parts"))
         kind = Signal(Kind)
@@ -90,20 +91,21 @@ class Receiver(wiring.Component):
             m.d.sync += [count.eq(0), word.eq(0), part.eq(0), lost.eq(0)]
 
         with m.FSM() as fsm:
-            with m.State("LISTEN"), m.If(self.i.valid & ~lost):
-                with m.If(item.end):
-                    m.d.comb += crc.start.eq(1)
-                    with m.If(~first):
-                        m.d.sync += self.request.payload.kind.eq(kind)
-                        m.next = "REPORT"
-                with m.Else():
-                    m.d.comb += crc.valid.eq(1)
-                    with m.If(~over):
-                        m.d.sync += count.eq(count + 1)
-                    with m.If(first):
-                        m.d.sync += self.request.payload.sequence.eq(item.byte)
-                    with m.Elif(~all_words):
-                        m.d.sync += taken.eq(1)
+            with m.State("LISTEN"):
+                m.d.sync += self.request.payload.kind.eq(kind)
+                with m.If(self.i.valid & listens):
+                    with m.If(item.end):
+                        m.d.comb += crc.start.eq(1)
+                        with m.If(~first):
+                            m.next = "REPORT"
+                    with m.Else():
+                        m.d.comb += crc.valid.eq(1)
+                        with m.If(~over):
+                            m.d.sync += count.eq(count + 1)
+                        with m.If(first):
+                            m.d.sync += self.request.payload.sequence.eq(item.byte)
+                        with m.Elif(~all_words):
+                            m.d.sync += taken.eq(1)
             with m.State("REPORT"):
                 m.d.comb += self.request.valid.eq(1)
                 with m.If(self.request.ready):
@@ -114,7 +116,8 @@ class Receiver(wiring.Component):
                         m.next = "LISTEN"
             with m.State("FEED"), m.If(done):
                 m.next = "LISTEN"
-        with m.If(~fsm.ongoing("LISTEN") & self.i.valid & ~item.end):
+        m.d.sync += listens.eq(fsm.ongoing("LISTEN") & ~lost)  # known since the item before
+        with m.If(~listens & self.i.valid & ~item.end):
             m.d.sync += lost.eq(1)
         return m
 

@@ -111,14 +111,13 @@ class Replier(wiring.Component):
 
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += self.i.ready.eq(1)
+                m.d.comb += [self.i.ready.eq(1), crc.start.eq(1)]
                 m.d.sync += [
                     head.eq(self.i.payload.head),
                     length.eq(self.i.payload.length),
                     has_outputs.eq(self.i.payload.has_outputs),
                 ]
                 with m.If(self.i.valid):
-                    m.d.comb += crc.start.eq(1)
                     m.next = "BEGIN"
             with m.State("BEGIN"):
                 # This END ends whatever noise the host may have heard before.

@@ -67,8 +67,9 @@ class SystemClock(Elaboratable):
         settled = Signal()  # a register, for a reset must not come of logic that may be far
         m.d.locked += settled.eq(timer == settling)
         m.submodules += ResetSynchronizer(~settled, domain="settled")
-        # A reset is read all over the chip: this register, and copies of it (`flow.copies`), stand half the way there.
-        late = Signal(init=1)
-        m.d.settled += late.eq(0)
+        # A reset is read all over the chip: copies of the last register (`flow.copies`) stand where it is read, and the
+        # other one half the way to them.
+        halfway, late = Signal(init=1), Signal(init=1, reset_less=True)
+        m.d.settled += [halfway.eq(0), late.eq(halfway)]
         m.d.comb += ResetSignal("sync").eq(late)
         return m
