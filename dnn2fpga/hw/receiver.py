@@ -62,10 +62,10 @@ class Receiver(wiring.Component):
             kind.eq(_judge(crc.match_detected, count, image_frame)),
         ]
         # The memory may be far from all the rest, which only starts it and hears when it is done.
-        starts, feeds, fed, done = (Signal(name=name) for name in ("starts", "feeds", "fed", "done"))
+        starts, feeds, fed, done, heard = (Signal(name=name) for name in ("starts", "feeds", "fed", "done", "heard"))
         at, ahead = buffer.places(m, "feed", self.words, fed)
         last = Signal(init=self.words == 1)
-        m.d.sync += [starts.eq(0), feeds.eq(starts | (feeds & ~(fed & last))), done.eq(fed & last)]
+        m.d.sync += [starts.eq(0), feeds.eq(starts | (feeds & ~(fed & last))), done.eq(fed & last), heard.eq(done)]
         with m.If(fed):
             m.d.sync += last.eq(ahead == self.words - 1)
         m.d.comb += [
@@ -85,10 +85,12 @@ class Receiver(wiring.Component):
             m.d.sync += [gathered.eq(Cat(gathered[8:], byte)), part.eq(Mux(all_parts, 0, part + 1))]
         with m.If(stores):
             m.d.sync += word.eq(word + 1)
-        ended = Signal()
-        m.d.sync += ended.eq(self.i.valid & item.end)
+        ended, restarts = Signal(), Signal()
+        m.d.sync += [ended.eq(self.i.valid & item.end), restarts.eq(ended)]
         with m.If(ended):
-            m.d.sync += [count.eq(0), word.eq(0), part.eq(0), lost.eq(0)]
+            m.d.sync += [count.eq(0), lost.eq(0)]
+        with m.If(restarts):
+            m.d.sync += [word.eq(0), part.eq(0)]
 
         with m.FSM() as fsm:
             with m.State("LISTEN"):
@@ -114,7 +116,7 @@ class Receiver(wiring.Component):
                         m.next = "FEED"
                     with m.Else():
                         m.next = "LISTEN"
-            with m.State("FEED"), m.If(done):
+            with m.State("FEED"), m.If(heard):
                 m.next = "LISTEN"
         m.d.sync += listens.eq(fsm.ongoing("LISTEN") & ~lost)  # known since the item before
         with m.If(~listens & self.i.valid & ~item.end):
