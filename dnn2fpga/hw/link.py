@@ -97,33 +97,33 @@ class Link(wiring.Component):
         connect(m, replier.o, encoder.i)
         connect(m, encoder.o, tx_wire.i)
 
-        # The pipeline's ends, the receiver and the replier may be far apart: a register for what each says.
-        enters, full, asked, taken = (Signal(name=name) for name in ("enters", "full", "asked", "taken"))
-        request = Signal(Request)
-        takes = Signal()
+        # The pipeline's ends, the receiver and the replier may be far apart: two registers for what each says, one at
+        # either end.
+        enters, full, taken = (Signal(2, name=name) for name in ("enters", "full", "taken"))
+        request, asked, takes = Signal(Request), Signal(), Signal()
         m.d.sync += [
-            enters.eq(self.to_pipeline.valid & self.to_pipeline.ready),
-            full.eq(outputs.full),
+            enters.eq(Cat(self.to_pipeline.valid & self.to_pipeline.ready, enters)),
+            full.eq(Cat(outputs.full, full)),
+            taken.eq(Cat(takes, taken)),
             request.eq(receiver.request.payload),
-            asked.eq(receiver.request.valid & ~takes & ~taken),
-            taken.eq(takes),
+            asked.eq(receiver.request.valid & ~takes & ~taken.any()),
         ]
-        m.d.comb += receiver.request.ready.eq(taken)
+        m.d.comb += receiver.request.ready.eq(taken[1])
 
-        # Counts from two cycles after the first word in: `full` comes three cycles after the last word out.
+        # Counts from three cycles after the first word in: `full` comes four cycles after the last word out.
         cycles = Signal(8 * CYCLES_BYTES)
         started, counts = Signal(), Signal()
         m.d.sync += counts.eq(started)
-        with m.If(counts & ~full):
+        with m.If(counts & ~full[1]):
             m.d.sync += cycles.eq(cycles + 1)
-        with m.If(enters & ~started):
+        with m.If(enters[1] & ~started):
             m.d.sync += [started.eq(1), cycles.eq(0)]
 
         reply = replier.i.payload
         sequence = Signal(8)  # of the image in the pipeline, while the next is already being received
         identity = Cat(Const(VERSION, 8), Const(int.from_bytes(self.design_hash, "little"), 8 * HASH_BYTES))
         with m.FSM():
-            with m.State("WAIT"), m.If(~full):
+            with m.State("WAIT"), m.If(~full[1]):
                 with m.If(request.kind == Kind.IMAGE):
                     m.d.comb += takes.eq(asked)
                     with m.If(asked):
@@ -146,7 +146,7 @@ class Link(wiring.Component):
                         ]
             with m.State("RUN"):
                 m.d.comb += [
-                    replier.i.valid.eq(full),
+                    replier.i.valid.eq(full[1]),
                     reply.head.eq(Cat(sequence, Status.OK, cycles)),
                     reply.length.eq(2 + CYCLES_BYTES),
                     reply.has_outputs.eq(1),

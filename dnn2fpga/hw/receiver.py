@@ -48,7 +48,7 @@ class Receiver(wiring.Component):
         part = Signal(range(word_bytes))
         gathered = Signal(8 * word_bytes, reset_less=True)
         # Registers, for a word may be wide, and its bits far apart, and all of them far from what decides on the item.
-        byte, taken, comes, stores = Signal(8), Signal(), Signal(), Signal()
+        byte, names, taken, comes, stores = Signal(8), Signal(), Signal(), Signal(), Signal()
         lost = Signal()  # a part of this frame came while nobody listened
         listens = Signal()
         # What decides on an item is known since the one before.
@@ -78,9 +78,11 @@ class Receiver(wiring.Component):
             self.image.valid.eq(feeds),
             self.image.payload.as_value().eq(read.data),
         ]
-        m.d.sync += [taken.eq(0), comes.eq(taken), stores.eq(comes & all_parts)]
+        m.d.sync += [names.eq(0), taken.eq(0), comes.eq(taken), stores.eq(comes & all_parts)]
         with m.If(self.i.valid):
             m.d.sync += byte.eq(item.byte)
+        with m.If(names):
+            m.d.sync += self.request.payload.sequence.eq(byte)
         with m.If(comes):  # bytes move down from the top: the first ends up lowest
             m.d.sync += [gathered.eq(Cat(gathered[8:], byte)), part.eq(Mux(all_parts, 0, part + 1))]
         with m.If(stores):
@@ -105,7 +107,7 @@ class Receiver(wiring.Component):
                         with m.If(~over):
                             m.d.sync += count.eq(count + 1)
                         with m.If(first):
-                            m.d.sync += self.request.payload.sequence.eq(item.byte)
+                            m.d.sync += names.eq(1)
                         with m.Elif(~all_words):
                             m.d.sync += taken.eq(1)
             with m.State("REPORT"):
