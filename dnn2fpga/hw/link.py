@@ -98,17 +98,19 @@ class Link(wiring.Component):
         connect(m, encoder.o, tx_wire.i)
 
         # The pipeline's ends, the receiver and the replier may be far apart: two registers for what each says, one at
-        # either end.
-        enters, full, taken = (Signal(2, name=name) for name in ("enters", "full", "taken"))
-        request, asked, takes = Signal(Request), Signal(), Signal()
+        # either end. So the receiver goes on asking for four cycles after its request is taken.
+        enters, full, asks = (Signal(2, name=name) for name in ("enters", "full", "asks"))
+        requests = Signal(data.ArrayLayout(Request, 2))
+        taken = Signal(4)
+        request, asked, takes = requests[1], Signal(), Signal()
         m.d.sync += [
             enters.eq(Cat(self.to_pipeline.valid & self.to_pipeline.ready, enters)),
             full.eq(Cat(outputs.full, full)),
+            asks.eq(Cat(receiver.request.valid, asks)),
+            requests.eq(Cat(receiver.request.payload, requests)),
             taken.eq(Cat(takes, taken)),
-            request.eq(receiver.request.payload),
-            asked.eq(receiver.request.valid & ~takes & ~taken.any()),
         ]
-        m.d.comb += receiver.request.ready.eq(taken[1])
+        m.d.comb += [receiver.request.ready.eq(taken[1]), asked.eq(asks[1] & ~taken.any())]
 
         # Counts from three cycles after the first word in: `full` comes four cycles after the last word out.
         cycles = Signal(8 * CYCLES_BYTES)
