@@ -98,19 +98,20 @@ class Link(wiring.Component):
         connect(m, encoder.o, tx_wire.i)
 
         # The pipeline's ends, the receiver and the replier may be far apart: two registers for what each says, one at
-        # either end. So the receiver goes on asking for four cycles after its request is taken.
-        enters, full, asks = (Signal(2, name=name) for name in ("enters", "full", "asks"))
+        # either end. So the receiver is heard to ask for some cycles more, after its request is taken.
+        enters, full, asks, taken = (Signal(2, name=name) for name in ("enters", "full", "asks", "taken"))
         requests = Signal(data.ArrayLayout(Request, 2))
-        taken = Signal(4)
-        request, asked, takes = requests[1], Signal(), Signal()
+        request, takes, answered = requests[1], Signal(), Signal()
+        asked = asks[1] & ~answered
         m.d.sync += [
             enters.eq(Cat(self.to_pipeline.valid & self.to_pipeline.ready, enters)),
             full.eq(Cat(outputs.full, full)),
             asks.eq(Cat(receiver.request.valid, asks)),
             requests.eq(Cat(receiver.request.payload, requests)),
             taken.eq(Cat(takes, taken)),
+            answered.eq(asks[1] & (takes | answered)),
         ]
-        m.d.comb += [receiver.request.ready.eq(taken[1]), asked.eq(asks[1] & ~taken.any())]
+        m.d.comb += receiver.request.ready.eq(taken[1])
 
         # Counts from three cycles after the first word in: `full` comes four cycles after the last word out.
         cycles = Signal(8 * CYCLES_BYTES)
