@@ -61,7 +61,9 @@ class Tool:
     def none_lives(self) -> bool:
         """Whether all have ended, soon: those that were killed must be waited for."""
         end = time.monotonic() + 5
-        while any(Path(f"/proc/{path.read_text().strip()}").exists() for path in self.out.glob("began_*")):
+        # One that was killed as it began may not have told its number.
+        told = [number for path in self.out.glob("began_*") if (number := path.read_text().strip())]
+        while any(Path(f"/proc/{number}").exists() for number in told):
             if time.monotonic() > end:
                 return False
             time.sleep(0.01)
