@@ -161,7 +161,7 @@ def _in_two_blocks(code: str) -> str:
         of_one = re.compile(pattern, re.MULTILINE)
         code = of_one.sub(lambda m: m.expand(instead) if m["name"] in shapes else m[0], code)
 
-    of_registers(_REGISTER.pattern, "")
+    code = _REGISTER.sub("", code)
     of_registers(r"^\t\tif \((?P<name>\w+)\.commit\(observer\)\) changed = true;\n", "")
     of_registers(r"^\t(?P<name>\w+) = wire<(\d+)>\{", r"\tcurr.\1 = next.\1 = value<\2>{")
     of_registers(r"\b(?P<name>\w+)\.(curr|next)\b", r"\2.\1")
