@@ -20,7 +20,6 @@ from limit import TooLong, within
 
 from dnn2fpga.errors import Shortfall
 from dnn2fpga.flow import carry, toolchain
-from dnn2fpga.flow.board import Board
 from dnn2fpga.flow.family import FAMILIES
 from dnn2fpga.flow.mend import mend
 from dnn2fpga.flow.route import route
@@ -49,28 +48,28 @@ def implement(sources: Sequence[Path], top: str, clock: str, out: Path, minutes:
     Its sources are in that folder.
     """
     names = [str(source.relative_to(out)) for source in sources]
-    shutil.copy(carry.ADDERS, out)
     harness = _harness(names, top, clock, out)
+    try:
+        found = within(minutes, lambda: _built(names, out))
+    except TooLong:
+        found = {"note": not_routed(minutes)}
+    return {"goal_mhz": MHZ, **harness.subtracted({**synthesized(out), **placed(out)}), **found}
+
+
+def _built(names: Sequence[str], out: Path) -> dict[str, Any]:
+    shutil.copy(carry.ADDERS, out)
     toolchain.run_yosys(
         f"read_verilog -sv {' '.join(names)} harness.v\n{carry.synthesis('-nowidelut -top harness')}"
         "tee -o cells.json stat -json\nwrite_json top.json\n",
         out,
     )
-    figures = {**harness.subtracted(synthesized(out)), "goal_mhz": MHZ}
-    board, dense = find(BOARD), FAMILY.is_dense(figures["luts"])
+    figures, board = synthesized(out), find(BOARD)
     if any(figures[name] > getattr(board.device.budget, name) for name in FAMILY.placed.values()):
-        return {**figures, "note": "too large for the chip"}
+        return {"note": "too large for the chip"}
+    dense = FAMILY.is_dense(figures["luts"])
     mend(out / "top.json", dense)
     (out / "top.lpf").touch()  # pins are where nextpnr likes them
     board = replace(board, nextpnr=(*board.nextpnr, "--lpf-allow-unconstrained"))
-    try:
-        found = within(minutes, lambda: _routed(board, out, dense))
-    except TooLong:
-        found = {"note": not_routed(minutes)}
-    return {**figures, **harness.subtracted(placed(out)), **found}
-
-
-def _routed(board: Board, out: Path, dense: bool) -> dict[str, Any]:
     try:
         return {"fmax_mhz": route(FAMILY, board, out, MHZ, lambda step: None, dense=dense).fmax_mhz}
     except Shortfall as shortfall:

@@ -9,15 +9,25 @@ from typing import Any
 _PRIMITIVE = re.compile(r"((\.\d+)+(?=_|$)|_(TRELLIS_|LUT4|CCU2C|DP16KD|MULT18X18D|SB_)|\$).*")
 
 
+def slowest_clock(report: Mapping[str, Any]) -> tuple[str, float]:
+    """The clock that a routed design is farthest from keeping to, by the name of its net; and how much it could be of
+    what was asked for. `report` is nextpnr's.
+    """
+    reached = {name: clock["achieved"] / clock["constraint"] for name, clock in report["fmax"].items()}
+    slowest = min(reached, key=reached.__getitem__)
+    return slowest, reached[slowest]
+
+
 def longest_path(report: Mapping[str, Any]) -> str | None:
-    """From which component to which the slowest path between registers goes, and how much of it is wires.
+    """From which component to which the path goes that holds its clock up most, and how much of it is wires.
 
     `report` is nextpnr's, of a design that is routed. None if there is no such path.
     """
-    between = [path for path in report["critical_paths"] if "posedge" in path["from"] and "posedge" in path["to"]]
+    clock, _ = slowest_clock(report)
+    between = [path["path"] for path in report["critical_paths"] if path["from"] == path["to"] == f"posedge {clock}"]
     if not between:
         return None
-    path = max((found["path"] for found in between), key=_delay)
+    path = max(between, key=_delay)
     start, end = _name(path[0]["from"]["cell"]), _name(path[-1]["to"]["cell"])
     wires = sum(step["delay"] for step in path if step["type"] == "routing")
     return f"{start} to {end}, {_delay(path):.1f} ns, {wires:.1f} of them wires"

@@ -12,14 +12,15 @@ A reply ends in the same CRC-16. A frame that is neither image nor query gets a 
 empty one none, so that any number of END may stand between frames.
 """
 
-from amaranth import Cat, Const, Module, Signal
+from amaranth import Cat, Const, DomainRenamer, Module, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
-from .frame import CYCLES_BYTES, HASH_BYTES, VERSION, Kind, Request, Status, bytes_per_value, words_of
+from .feeder import Feeder
+from .frame import HASH_BYTES, VERSION, Kind, Status, bytes_per_value, words_of
+from .outputs import Outputs
 from .receiver import Receiver
-from .replier import Outputs, Replier
+from .replier import Replier
 from .slip import SlipDecoder, SlipEncoder
 from .stream import MasterSlave, connect
 from .uart import UartRx, UartTx
@@ -30,10 +31,11 @@ class Link(wiring.Component):
     `from_pipeline`.
 
     An image goes to the pipeline one word a cycle, and the outputs are taken one word a cycle, so that the
-    cycles in the reply are the pipeline's own.
+    cycles in the reply are the pipeline's own. All this is in the clock domain `sync`. What has to do with the pins is
+    in the domain `wire`, whose clock may be any other: a slow one lets it be far from the pipeline.
 
     Parameters: `words_in`, `words_out`, a word of the pipeline's input and output; `values_in`,
-    `values_out`, the values of a tensor, whole words of them; `divisor`, clocks a bit, at least 4;
+    `values_out`, the values of a tensor, whole words of them; `divisor`, clocks of `wire` a bit, at least 4;
     `design_hash`, 4 bytes by which the host knows the design. Raises `ValueError` for bad ones.
     """
 
@@ -49,13 +51,12 @@ class Link(wiring.Component):
     ) -> None:
         if not isinstance(design_hash, bytes) or len(design_hash) != HASH_BYTES:
             raise ValueError(f"design_hash must be {HASH_BYTES} bytes, not {design_hash!r}")
-        words_of("values_in", words_in, values_in)
-        words_of("values_out", words_out, values_out)
         self.design_hash = design_hash
         self.rx_wire = UartRx(divisor)
         self.tx_wire = UartTx(divisor)
-        self.receiver = Receiver(words_in, values_in)
-        self.outputs = Outputs(words_out, values_out)
+        self.feeder = Feeder(words_in, words_of("values_in", words_in, values_in))
+        self.receiver = Receiver(self.feeder)
+        self.outputs = Outputs(words_out, words_of("values_out", words_out, values_out))
         self.replier = Replier(bytes_per_value(words_out) * values_out)
         super().__init__(
             {
@@ -69,89 +70,66 @@ class Link(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """The logic."""
         m = Module()
-        m.submodules.rx_wire = rx_wire = self.rx_wire
-        m.submodules.decoder = decoder = SlipDecoder()
-        m.submodules.receiver = receiver = self.receiver
+        on_wire = DomainRenamer("wire")
+        m.submodules.rx_wire = rx_wire = on_wire(self.rx_wire)
+        m.submodules.decoder = decoder = on_wire(SlipDecoder())
+        m.submodules.receiver = receiver = on_wire(self.receiver)
+        m.submodules.feeder = feeder = self.feeder
         m.submodules.outputs = outputs = self.outputs
-        m.submodules.replier = replier = self.replier
-        m.submodules.encoder = encoder = SlipEncoder()
-        m.submodules.tx_wire = tx_wire = self.tx_wire
+        m.submodules.replier = replier = on_wire(self.replier)
+        m.submodules.encoder = encoder = on_wire(SlipEncoder())
+        m.submodules.tx_wire = tx_wire = on_wire(self.tx_wire)
 
         m.d.comb += [rx_wire.rx.eq(self.rx), self.tx.eq(tx_wire.tx)]
         wiring.connect(m, rx_wire.o, decoder.i)
-        # A register, for no path to lead from the wire's timer to the memory for an image, which may be far.
-        m.d.sync += [receiver.i.payload.eq(decoder.o.payload), receiver.i.valid.eq(decoder.o.valid)]
-        # The pipeline's ends may be far from the wire's: registers stand half the way.
-        for name, source, sink in (
-            ("to", receiver.image, wiring.flipped(self.to_pipeline)),
-            ("from", wiring.flipped(self.from_pipeline), outputs.i),
-        ):
-            layout = source.payload.shape()
-            m.submodules[name] = registers = MasterSlave(layout.elem_shape, layout.length)
-            connect(m, source, registers.i)
-            connect(m, registers.o, sink)
-        # Registers, for no path to lead from the pipeline's end to the wire's.
-        m.submodules.between = between = SyncFIFOBuffered(width=8, depth=2)
-        connect(m, outputs.o, between.w_stream)
-        connect(m, between.r_stream, replier.outputs)
+        # A register, for no path to lead from the wire's timer to what judges a frame.
+        m.d.wire += [receiver.i.payload.eq(decoder.o.payload), receiver.i.valid.eq(decoder.o.valid)]
+        wiring.connect(m, receiver.feeder, feeder.receiver)
+        # The pipeline may be far from the memory: registers stand half the way.
+        layout = self.to_pipeline.payload.shape()
+        m.submodules.to = to = MasterSlave(layout.elem_shape, layout.length)
+        connect(m, feeder.image, to.i)
+        connect(m, to.o, wiring.flipped(self.to_pipeline))
+        connect(m, wiring.flipped(self.from_pipeline), outputs.i)
+        m.d.sync += outputs.begins.eq(feeder.begins)
+        m.d.comb += outputs.enters.eq(self.to_pipeline.valid & self.to_pipeline.ready)
+        connect(m, outputs.o, replier.outputs)
         connect(m, replier.o, encoder.i)
         connect(m, encoder.o, tx_wire.i)
 
-        # The pipeline's ends, the receiver and the replier may be far apart: two registers for what each says, one at
-        # either end. So the receiver is heard to ask for some cycles more, after its request is taken.
-        enters, full, asks, taken = (Signal(2, name=name) for name in ("enters", "full", "asks", "taken"))
-        requests = Signal(data.ArrayLayout(Request, 2))
-        request, takes, answered = requests[1], Signal(), Signal()
-        asked = asks[1] & ~answered
-        m.d.sync += [
-            enters.eq(Cat(self.to_pipeline.valid & self.to_pipeline.ready, enters)),
-            full.eq(Cat(outputs.full, full)),
-            asks.eq(Cat(receiver.request.valid, asks)),
-            requests.eq(Cat(receiver.request.payload, requests)),
-            taken.eq(Cat(takes, taken)),
-            answered.eq(asks[1] & (takes | answered)),
-        ]
-        m.d.comb += receiver.request.ready.eq(taken[1])
-
-        # Counts from three cycles after the first word in: `full` comes four cycles after the last word out.
-        cycles = Signal(8 * CYCLES_BYTES)
-        started, counts = Signal(), Signal()
-        m.d.sync += counts.eq(started)
-        with m.If(counts & ~full[1]):
-            m.d.sync += cycles.eq(cycles + 1)
-        with m.If(enters[1] & ~started):
-            m.d.sync += [started.eq(1), cycles.eq(0)]
-
-        reply = replier.i.payload
+        request, reply = receiver.request, replier.i.payload
         sequence = Signal(8)  # of the image in the pipeline, while the next is already being received
         identity = Cat(Const(VERSION, 8), Const(int.from_bytes(self.design_hash, "little"), 8 * HASH_BYTES))
-        with m.FSM():
-            with m.State("WAIT"), m.If(~full[1]):
-                with m.If(request.kind == Kind.IMAGE):
-                    m.d.comb += takes.eq(asked)
-                    with m.If(asked):
-                        m.d.sync += [started.eq(0), sequence.eq(request.sequence)]
+        with m.FSM(domain="wire"):
+            with m.State("WAIT"):
+                with m.If(request.payload.kind == Kind.IMAGE):
+                    m.d.comb += request.ready.eq(~outputs.full)  # of the image before
+                    m.d.wire += sequence.eq(request.payload.sequence)
+                    with m.If(request.valid & request.ready):
                         m.next = "RUN"
                 with m.Else():
-                    m.d.comb += [replier.i.valid.eq(asked), takes.eq(asked & replier.i.ready)]
-                with m.Switch(request.kind):
+                    m.d.comb += [replier.i.valid.eq(request.valid), request.ready.eq(replier.i.ready)]
+                with m.Switch(request.payload.kind):
                     with m.Case(Kind.QUERY):
                         m.d.comb += [
-                            reply.head.eq(Cat(request.sequence, Status.OK, identity)),
-                            reply.length.eq(2 + 1 + HASH_BYTES),
+                            reply.head.eq(Cat(request.payload.sequence, Status.OK, identity)),
+                            reply.length.eq(2 + len(identity) // 8),
                         ]
                     with m.Case(Kind.BROKEN):
-                        m.d.comb += [reply.head.eq(Cat(request.sequence, Status.BROKEN)), reply.length.eq(2)]
+                        m.d.comb += [
+                            reply.head.eq(Cat(request.payload.sequence, Status.BROKEN)),
+                            reply.length.eq(2),
+                        ]
                     with m.Case(Kind.WRONG_LENGTH):
                         m.d.comb += [
-                            reply.head.eq(Cat(request.sequence, Status.WRONG_LENGTH)),
+                            reply.head.eq(Cat(request.payload.sequence, Status.WRONG_LENGTH)),
                             reply.length.eq(2),
                         ]
             with m.State("RUN"):
                 m.d.comb += [
-                    replier.i.valid.eq(full[1]),
-                    reply.head.eq(Cat(sequence, Status.OK, cycles)),
-                    reply.length.eq(2 + CYCLES_BYTES),
+                    replier.i.valid.eq(outputs.full),
+                    reply.head.eq(Cat(sequence, Status.OK, outputs.cycles)),
+                    reply.length.eq(2 + len(outputs.cycles) // 8),
                     reply.has_outputs.eq(1),
                 ]
                 with m.If(replier.i.valid & replier.i.ready):

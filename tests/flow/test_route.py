@@ -14,9 +14,10 @@ from types import SimpleNamespace
 import pytest
 from dnn2fpga.platforms import find
 
+from dnn2fpga.errors import Shortfall
 from dnn2fpga.flow import route as module
 from dnn2fpga.flow.family import DENSE, FAMILIES
-from dnn2fpga.flow.route import PLACED, REACH, ROUNDS, SEEDS, SPARE, SURE, route
+from dnn2fpga.flow.route import EASIER, PLACED, REACH, ROUNDS, SEEDS, SPARE, SURE, route
 from dnn2fpga.flow.toolchain import ToolError
 
 CLOCK = 80.0
@@ -40,7 +41,9 @@ class Tool:
     folder: Path
 
     def seed(self, seed: int, fmax: float, script: str = "") -> None:
-        (self.folder / f"report_{seed}").write_text(json.dumps({"fmax": {"clk": {"achieved": fmax}}}))
+        wire = {"achieved": 60.0, "constraint": 25.0}  # slower than the other clock, but fast enough
+        report = {"fmax": {"clk": {"achieved": fmax, "constraint": CLOCK}, "wire": wire}}
+        (self.folder / f"report_{seed}").write_text(json.dumps(report))
         (self.folder / f"script_{seed}").write_text(script)
 
     def all_others(self, fmax: float, script: str = "") -> None:
@@ -75,6 +78,7 @@ def tool(tmp_path, monkeypatch):
     (tmp_path / "nextpnr").write_text(SCRIPT)
     (tmp_path / "nextpnr").chmod(0o755)
     (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "top.lpf").write_text("# pins\n")
     monkeypatch.setenv("NEXTPNR_ECP5", str(tmp_path / "nextpnr"))
     monkeypatch.setattr(module, "_at_once", lambda: 4)
     return Tool(tmp_path)
@@ -84,11 +88,17 @@ PLACES = """
 case "$*" in
   *"--placer-heap-timingweight 40 --no-route"*)
     echo '{"modules": {"top": {"settings": {"router": "router1", "seed": "1"}}}}' > placed_$seed.json
-    echo "Info: Max frequency for clock 'clk': 200.00 MHz (PASS at 80.00 MHz)"
-    echo "Info: Max frequency for clock 'clk': %s MHz (FAIL at 80.00 MHz)";;
-  *--no-pack*--no-place*) cp placed_$seed.json told_router_$seed; %s;;
+    echo "Info: Max frequency for clock  'clk': 200.00 MHz (PASS at 80.00 MHz)"
+    echo "Info: Max frequency for clock  'clk': %s MHz (FAIL at 80.00 MHz)"
+    echo "Info: Max frequency for clock 'wire': 60.00 MHz (PASS at 25.00 MHz)";;
+  *"--lpf placed_$seed.lpf"*--no-pack*--no-place*)
+    cp placed_$seed.json told_router_$seed; cat placed_$seed.lpf >> clocks_$seed; %s;;
 esac
 """
+
+
+def constraints(clk: float, wire: float) -> str:
+    return f'# pins\nFREQUENCY NET "clk" {clk:.3f} MHZ;\nFREQUENCY NET "wire" {wire:.3f} MHZ;\n'
 
 
 @pytest.mark.parametrize(
@@ -104,24 +114,41 @@ def test_a_dense_design_is_placed_with_some_seeds_and_one_of_them_routed(tool, p
     (told_router,) = tool.out.glob("told_router_*")
     (module,) = json.loads(told_router.read_text())["modules"].values()
     assert told_router.name == f"told_router_{routed}"
-    assert module["settings"] == {
-        "router": "router2",
-        "seed": "1",
-        "target_freq": f"{told * 1e6:.6f}",
-        "router/tmg_ripup": "1".zfill(32),
-    }
+    assert module["settings"] == {"router": "router2", "seed": "1", "router/tmg_ripup": "1".zfill(32)}
+    assert (tool.out / f"clocks_{routed}").read_text() == constraints(told, 25 * SPARE)
     assert not list(tool.out.glob("placed_*"))
     assert "Max frequency" in (tool.out / f"nextpnr_{routed}.log").read_text()
 
 
-def test_a_router_that_insists_without_end_is_told_not_to(tool):
-    line = f"Info: iter={ROUNDS + 1} wires=9 overused=0 tmgfail=7"
-    endless = f"! grep -q 'ripup.*1\"' placed_$seed.json || exec yes '{line}'"
-    tool.seed(1, CLOCK, PLACES % (90, endless))
+ENDLESS = f"exec yes 'Info: iter={ROUNDS + 1} wires=9 overused=0 tmgfail=7'"
+
+
+@pytest.mark.parametrize(("ends", "insists"), [(2, "1"), (3, "0")], ids=["with less", "not at all"])
+def test_a_router_that_insists_without_end_is_told_less_and_then_not_to(tool, ends, insists):
+    tool.seed(1, CLOCK, PLACES % (90, f"[ $(grep -c pins clocks_1) = {ends} ] || {ENDLESS}"))
     tool.all_others(CLOCK, "exec sleep 60")
     assert tool.route(dense=True).fmax_mhz == CLOCK
     (module,) = json.loads((tool.out / "told_router_1").read_text())["modules"].values()
-    assert module["settings"]["router/tmg_ripup"] == "0" * 32
+    assert module["settings"]["router/tmg_ripup"] == insists.zfill(32)
+    told = [constraints(ease * SPARE * CLOCK, ease * SPARE * 25) for ease in (1, EASIER, 1)]
+    assert (tool.out / "clocks_1").read_text() == "".join(told[:ends])
+
+
+def test_a_router_that_never_ends_is_given_up(tool):
+    tool.seed(1, CLOCK, PLACES % (90, ENDLESS))
+    tool.all_others(CLOCK, "exec sleep 60")
+    with pytest.raises(Shortfall, match="too dense for ulx3s_12f: its routing does not come to an end"):
+        tool.route(dense=True)
+    assert tool.none_lives()
+
+
+def test_a_slow_clock_that_is_not_kept_to_counts_as_much_of_the_one_asked_for(tool):
+    tool.all_others(CLOCK)
+    report = {"clk": {"achieved": 100.0, "constraint": CLOCK}, "wire": {"achieved": 20.0, "constraint": 25.0}}
+    (tool.folder / "report_1").write_text(json.dumps({"fmax": report}))
+    (tool.folder / "report_2").write_text(json.dumps({"fmax": report | {"wire": {"achieved": 25, "constraint": 25}}}))
+    routed = tool.route()
+    assert (routed.seed, routed.fmax_mhz) == (2, CLOCK)
 
 
 def test_only_large_designs_of_a_family_that_knows_them_are_dense():

@@ -18,14 +18,15 @@ _FAMILIES = {"ecp5": ecp5_pll, "ice40": ice40_pll}
 
 
 class SystemClock(Elaboratable):
-    """Drives the domain `sync`, which the parent defines, from a board's default clock, in reset until the
-    PLL has locked.
+    """Drives the domains `sync` and `wire`, which the parent defines, from a board's default clock, in reset until the
+    PLL has locked. `sync` has the PLL's clock; `wire` the board's own, or the same where a PLL leaves no other.
 
     Parameters: `family`, `"ecp5"` or `"ice40"`; `board_mhz`, the board's clock; `wanted_mhz`, of which the
     PLL makes the nearest it can without exceeding it; `on_pll_pad`, for iCE40 whether the board's clock
     enters by the pin that belongs to the PLL (nothing else can use the PLL then).
 
-    `mhz` is the exact frequency. Raises `Refusal` if the PLL cannot come within 10 % of what is wanted.
+    `mhz` and `wire_mhz` are the exact frequencies. Raises `Refusal` if the PLL cannot come within 10 % of what is
+    wanted.
     """
 
     def __init__(self, family: str, board_mhz: Fraction, wanted_mhz: Fraction, *, on_pll_pad: bool = False) -> None:
@@ -42,6 +43,7 @@ class SystemClock(Elaboratable):
             raise Refusal(f"the PLL cannot make {float(wanted_mhz):g} MHz of {float(board_mhz):g} MHz: {nearest}")
         self.setting = best
         self.mhz = best.mhz
+        self.wire_mhz = best.mhz if on_pll_pad else board_mhz
 
     def elaborate(self, platform: Platform) -> Module:
         """The logic."""
@@ -52,9 +54,11 @@ class SystemClock(Elaboratable):
         pin = platform.request(platform.default_clk, dir="-")
         if self.on_pll_pad:
             m.submodules.pll = self.setting.instance(pin.io, clock, locked, on_pad=True)
+            m.d.comb += ClockSignal("wire").eq(clock)
         else:
             m.submodules.pin = buffer = io.Buffer("i", pin)
             m.submodules.pll = self.setting.instance(buffer.i, clock, locked)
+            m.d.comb += ClockSignal("wire").eq(buffer.i)
 
         m.domains.locked = ClockDomain(local=True)
         m.domains.settled = ClockDomain(local=True)
@@ -72,4 +76,5 @@ class SystemClock(Elaboratable):
         halfway, late = Signal(init=1), Signal(init=1, reset_less=True)
         m.d.settled += [halfway.eq(0), late.eq(halfway)]
         m.d.comb += ResetSignal("sync").eq(late)
+        m.submodules += ResetSynchronizer(late, domain="wire")
         return m

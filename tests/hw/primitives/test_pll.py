@@ -31,6 +31,12 @@ def test_makes_the_highest_frequency_that_is_not_above_the_wanted(family, board,
     assert clock.mhz == Fraction(exact)
 
 
+@pytest.mark.parametrize(("on_pad", "wire"), [(False, 12), (True, 30)])
+def test_the_wire_has_the_boards_clock_unless_the_pll_takes_its_pin(on_pad, wire):
+    clock = SystemClock("ice40", Fraction(12), Fraction(30), on_pll_pad=on_pad)
+    assert clock.wire_mhz == wire
+
+
 def test_settings_are_within_the_limits_of_the_devices():
     for setting in ecp5_pll.settings(Fraction(25)):
         assert 400 <= 25 * setting.clkfb_div / setting.clki_div * setting.clkop_div <= 800
@@ -53,6 +59,7 @@ class Blinky(SystemClock):
     def elaborate(self, platform):
         m = Module()
         m.domains.sync = ClockDomain()
+        m.domains.wire = ClockDomain()
         m.submodules.clock = super().elaborate(platform)
         m.submodules.led = led = io.Buffer("o", platform.request("led", 0, dir="-"))
         count = Signal(20)
