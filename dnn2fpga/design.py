@@ -29,7 +29,7 @@ from .quant.graph import QGraph
 MOST_MHZ = 400
 """What the fastest clock nets of these chips carry (Lattice FPGA-DS-02012); no design comes near."""
 
-LINK = {"ecp5": Resources(luts=650, ffs=500), "ice40": Resources(luts=820, ffs=470)}
+LINK = {"ecp5": Resources(luts=630, ffs=410), "ice40": Resources(luts=780, ffs=410)}
 """What the link to the host takes of a chip beside the pipeline, its memories apart. Of an iCE40 a cell that holds
 nothing but a flip-flop counts as a LUT."""
 
