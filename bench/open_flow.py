@@ -7,7 +7,6 @@ an input, and a flip-flop and a LUT for each bit of an output. These are subtrac
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from limit import TooLong, within
 
 from dnn2fpga.errors import Shortfall
 from dnn2fpga.flow import carry, toolchain
+from dnn2fpga.flow.build import cells_of
 from dnn2fpga.flow.family import FAMILIES
 from dnn2fpga.flow.mend import mend
 from dnn2fpga.flow.route import route
@@ -78,7 +78,7 @@ def _built(names: Sequence[str], out: Path) -> dict[str, Any]:
 
 def synthesized(out: Path) -> dict[str, int]:
     """What Yosys made in a folder; of LUTs what they will be once placed, at least."""
-    cells = json.loads((out / "cells.json").read_text())["design"]["num_cells_by_type"]
+    cells = cells_of(out)
     return {"lut4": cells.get("LUT4", 0), **asdict(FAMILY.synthesized(cells))}
 
 

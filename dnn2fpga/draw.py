@@ -11,6 +11,7 @@ from .hw.join import JoinFolding
 from .hw.plan import LayerPlan, Plan
 from .model.graph import INPUT
 from .rows import Passing, Place, Rows, arrange
+from .show import bits
 
 OUTPUT = "/output"
 ENDS = {INPUT: "input", OUTPUT: "output"}
@@ -204,7 +205,7 @@ def _facts(layer: LayerPlan) -> tuple[str, str]:
     folding, taken = layer.folding, layer.taken
     counts = {"multiplier": folding.multipliers, "DSP": taken.dsps, "BRAM": taken.brams}
     sizes = [f"{count:,} {what}{'s' * (count > 1)}" for what, count in counts.items() if count]
-    sizes += [_bits(folding.memory_bits)] if folding.memory_bits else []
+    sizes += [bits(folding.memory_bits)] if folding.memory_bits else []
     shape, lanes = _times(layer.node.output_shape), f"{folding.i_lanes} → {folding.o_lanes} lanes"
     return f"{layer.node.spec.kind}, gives {shape}, {lanes}", ", ".join(sizes)
 
@@ -229,7 +230,3 @@ def _text(x: float, y: float, said: str, style: str = "", anchor: str = "start")
 
 def _times(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape))
-
-
-def _bits(bits: int) -> str:
-    return f"{bits:,} bits" if bits < 10_000 else f"{bits / 1000:,.0f} kbit"

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from .hw.resources import Device
-from .show import Show
+from .show import Show, bits
 
 Answer = Mapping[str, Any]
 
@@ -56,14 +56,14 @@ def planned(answer: Answer, device: Device, show: Show) -> None:
     ]  # fmt: skip
     show.table(f"Plan for {device.name} at {answer['clock_mhz']:g} MHz", rows)
     interval, latency = answer["cycles_per_image"], answer["latency_cycles"]
-    bits, room = sum(row["memory_bits"] for row in answer["layers"]), answer["brams"] * device.bram_bits
+    kept = bits(sum(row["memory_bits"] for row in answer["layers"]))
     show.facts(
         "All layers, each at work on its own image",
         {
             "throughput": f"{answer['images_per_second']:,.0f} images/s, {interval:,} cycles an image",
             "latency": f"{latency / answer['clock_mhz']:,.1f} µs, {latency:,} cycles",
             "chip, estimated": _chip(answer, device),
-            "memory": f"{bits / 1000:,.0f} kbit of weights and windows; the BRAMs hold {room / 1000:,.0f}",
+            "memory": f"{kept} of weights and windows; the BRAMs hold {bits(answer['brams'] * device.bram_bits)}",
         },
     )
 

@@ -25,6 +25,11 @@ FILE_WIDTH = 120
 """Columns where standard output is no terminal, and so has no width of its own."""
 
 
+def bits(count: int) -> str:
+    """So many bits, in words: small memories are not said to be 0 kbit."""
+    return f"{count:,} bits" if count < 10_000 else f"{count / 1000:,.0f} kbit"
+
+
 class Show:
     """Where the commands print. With `as_json` only `answer` reaches standard output."""
 

@@ -25,6 +25,7 @@ from dnn2fpga.hw.requantize import Rescale
 from dnn2fpga.kinds import KINDS, LOWERED
 from dnn2fpga.model.keras_refusals import ADVICE
 from dnn2fpga.quant.graph import QGraph
+from dnn2fpga.show import bits
 
 from .networks import Builder
 
@@ -303,9 +304,8 @@ def test_plan_fits_a_terminal_of_80_columns(made, monkeypatch, capsys):
 def test_plan_says_how_full_its_block_rams_are(made, answer, capsys):
     planned, _ = answer("plan", made / "q", "--board", "ulx3s_85f")
     assert main(["plan", str(made / "q"), "--board", "ulx3s_85f"]) == 0
-    bits = sum(layer["memory_bits"] for layer in planned["layers"])
-    memory = f"{bits / 1000:,.0f} kbit of weights and windows; the BRAMs hold {planned['brams'] * 18_432 / 1000:,.0f}"
-    assert memory in capsys.readouterr().out
+    kept, room = bits(sum(layer["memory_bits"] for layer in planned["layers"])), bits(planned["brams"] * 18_432)
+    assert f"{kept} of weights and windows; the BRAMs hold {room}" in capsys.readouterr().out
 
 
 def test_plan_draws(made, here, answer, read):

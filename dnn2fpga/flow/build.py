@@ -161,10 +161,16 @@ def synthesize(family: Family, board: Board, out: Path) -> Resources:
         out,
     )
     (out / "yosys.log").write_text(log)
-    taken = family.synthesized(json.loads((out / "cells.json").read_text())["design"]["num_cells_by_type"])
+    taken = family.synthesized(cells_of(out))
     if family.mend:
         family.mend(out / "top.json", family.is_dense(taken.luts))
     return taken
+
+
+def cells_of(out: Path) -> dict[str, int]:
+    """How many cells of each kind Yosys's `stat -json` counted into `cells.json` in the folder `out`."""
+    cells: dict[str, int] = json.loads((out / "cells.json").read_text())["design"]["num_cells_by_type"]
+    return cells
 
 
 def _check_size(taken: Resources, board: Board) -> None:
