@@ -17,23 +17,31 @@ MOST = 96
 MOST_IF_DENSE = 48
 """The same in a dense design. Elsewhere the router, which has other ways than there, is the worse for more copies."""
 
+OUTPUTS = ("LUT4", "Z"), ("TRELLIS_FF", "Q")
+"""What is copied, and the port that leads to others."""
+
 PINS = {"TRELLIS_DPR16X4": 8}
 """Those of a cell that is several once it is packed: one for each of its LUTs."""
 
 
 def copy_drivers(joints: Joints, most: int) -> None:
     """Copy each flip-flop and each LUT that leads to more than `most` pins, clocks apart."""
-    # LUTs first: their copies are more pins for flip-flops to lead to.
-    for kind, output in (("LUT4", "Z"), ("TRELLIS_FF", "Q")):
-        for cell in joints.cells(kind):
-            _copy(joints, cell, output, most)
+    # A copy reads what the original does, which may then lead to too many pins itself.
+    copied = True
+    while copied:
+        copied = False
+        for kind, output in OUTPUTS:
+            for cell in joints.cells(kind):
+                copied |= _copy(joints, cell, output, most)
 
 
-def _copy(joints: Joints, cell: Cell, output: str, most: int) -> None:
-    """Copy a cell until neither it nor a copy leads to too many pins, nor to more than one part of the design."""
+def _copy(joints: Joints, cell: Cell, output: str, most: int) -> bool:
+    """Copy a cell that leads to too many pins until neither it nor a copy leads to too many, nor to more than one part
+    of the design. Says whether it did.
+    """
     readers = joints.readers[cell["connections"][output][0]]
     if _pins(readers) <= most or any(pin.port == "CLK" for pin in readers):
-        return
+        return False
     # Names go by place in the design. Parts may be at opposite ends of the chip.
     readers = sorted(readers, key=lambda pin: (_natural(joints.name(pin.cell)), pin.port, pin.at))
     parts = [list(part) for _, part in groupby(readers, lambda pin: joints.name(pin.cell).split(".")[:-1][:2])]
@@ -42,6 +50,7 @@ def _copy(joints: Joints, cell: Cell, output: str, most: int) -> None:
         own = joints.new_bit()
         joints.add(f"{joints.name(cell)}_copy{number}", _like(cell, output, own))
         joints.move(group, own)
+    return bool(others)
 
 
 def _pins(readers: Sequence[Pin]) -> int:

@@ -100,7 +100,7 @@ def test_what_many_read_is_copied(tmp_path):
     original = {}  # of each net of a copy, the one copied
     for name, cell in module["cells"].items():
         if name not in before:
-            copied = before[name.rpartition("_copy")[0]]
+            copied = before[name.split("_copy")[0]]
             end = outputs[cell["type"]]
             original[cell["connections"][end][0]] = copied["connections"][end][0]
             same = {**cell, "connections": {**cell["connections"], end: copied["connections"][end]}}
@@ -113,6 +113,27 @@ def test_what_many_read_is_copied(tmp_path):
         readers = [1 for cell in module["cells"].values() for port, bits in cell["connections"].items()
                    for bit in bits if bit == net and cell["port_directions"][port] == "input"]  # fmt: skip
         assert most // 2 < len(readers) <= most
+
+
+def test_what_leads_to_too_many_copies_is_copied_too(tmp_path):
+    """A reset of few registers, of which one enables so many that there are copies of it: all are reset."""
+    most, n = 8, 200
+    module = netlist(tmp_path, f"""
+    module top(input clk, a, input [{n - 1}:0] x, output reg [{n - 1}:0] y);
+      reg clear, enable;
+      always @(posedge clk) begin
+        clear <= a;
+        if (clear) enable <= 0; else enable <= x[0] ^ x[1];
+        if (enable) y <= x;
+      end
+    endmodule
+    """)  # fmt: skip
+    joints = Joints(module)
+    copy_drivers(joints, most)
+    resets = {cell["connections"]["LSR"][0] for cell in of_kind(module, "TRELLIS_FF") if "LSR" in cell["connections"]}
+    readers = [len(joints.readers[bit]) for bit in resets if bit != "0"]
+    assert sum(readers) == n / most
+    assert max(readers) <= most
 
 
 def test_a_copy_is_read_by_one_part_of_the_design(tmp_path):
