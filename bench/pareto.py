@@ -36,8 +36,6 @@ MHZ = 100.0
 SPEEDS = np.geomspace(400, 127_000, 30)
 """Images a second asked for."""
 CHIP = find(BOARD).device.budget.luts
-NNGEN_MHZ = 64.9
-"""Routed of NNgen's jet MLP, where its seed CNN does not route."""
 
 
 def main() -> None:
@@ -53,7 +51,7 @@ def main() -> None:
     )
     peers = out / "peers.json"
     rows = json.loads(peers.read_text(encoding="utf-8")) if peers.is_file() else {}
-    draw(plans, {name.split("/")[1]: row for name, row in rows.items() if name.startswith(NETWORK)}, out / "pareto.svg")
+    draw(plans, rows, out / "pareto.svg")
     print(f"{len(plans)} plans: {out / 'pareto.svg'}")
 
 
@@ -76,8 +74,10 @@ def planned() -> Iterable[dict[str, Any]]:
         last = row
 
 
-def draw(plans: list[dict[str, Any]], rows: Mapping[str, Mapping[str, Any]], path: Path) -> None:
-    """The picture: plans and their front, rows that were routed, peers."""
+def draw(plans: list[dict[str, Any]], every: Mapping[str, Mapping[str, Any]], path: Path) -> None:
+    """The picture: plans and their front, and of every row those of the network that were routed, and peers'."""
+    rows = {name.split("/")[1]: row for name, row in every.items() if name.startswith(NETWORK)}
+    nngen_mhz = max((row.get("fmax_mhz", 0) for name, row in every.items() if "/NNgen" in name), default=0)
     plt.rcParams["svg.fonttype"] = "none"
     figure, axes = plt.subplots(figsize=(9.5, 6), layout="constrained")
     front = sorted((p for p in plans if not any(dominates(other, p) for other in plans)), key=lambda p: p["luts"])
@@ -92,10 +92,10 @@ def draw(plans: list[dict[str, Any]], rows: Mapping[str, Mapping[str, Any]], pat
     _marked(axes, ours, "*", "tab:red", "dnn2fpga, routed, at its own clock")
     _marked(axes, {name: row for name, row in routed.items() if name not in ours}, "D", "tab:blue", "peers, routed")
     for name, row in rows.items():
-        if name.startswith("NNgen") and name not in routed:
-            at = row["luts"], NNGEN_MHZ * 1e6 / row["cycles_per_image"]
+        if name.startswith("NNgen") and name not in routed and nngen_mhz:
+            at = row["luts"], nngen_mhz * 1e6 / row["cycles_per_image"]
             axes.scatter(*at, marker="D", s=70, facecolor="none", edgecolor="tab:blue", zorder=3)
-            said = f"{name}, not routed:\nhere at the {NNGEN_MHZ:g} MHz\nof its jet MLP"
+            said = f"{name}, not routed:\nhere at {nngen_mhz:.0f} MHz, as its\nfastest other network"
             _said(axes, said, at, "tab:blue", left=True)
         elif name.startswith("TFLite"):
             axes.axhline(row["images_per_second"], color="tab:blue", linestyle=":", linewidth=1)
