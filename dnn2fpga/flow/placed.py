@@ -28,5 +28,6 @@ def tell_router(placed: Path, clocks: Mapping[str, float], *, insists: bool) -> 
     placed.write_text(json.dumps(design, separators=(",", ":")), encoding="utf-8")
     constraints = placed.with_suffix(".lpf")
     lines = [f'FREQUENCY NET "{name}" {mhz:.3f} MHZ;\n' for name, mhz in clocks.items()]
-    constraints.write_text((placed.parent / "top.lpf").read_text() + "".join(lines))
+    # Amaranth's file ends in a comment, and in no end of a line.
+    constraints.write_text("".join(lines) + (placed.parent / "top.lpf").read_text())
     return constraints

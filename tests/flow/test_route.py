@@ -78,7 +78,7 @@ def tool(tmp_path, monkeypatch):
     (tmp_path / "nextpnr").write_text(SCRIPT)
     (tmp_path / "nextpnr").chmod(0o755)
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "top.lpf").write_text("# pins\n")
+    (tmp_path / "out" / "top.lpf").write_text("# pins")
     monkeypatch.setenv("NEXTPNR_ECP5", str(tmp_path / "nextpnr"))
     monkeypatch.setattr(module, "_at_once", lambda: 4)
     return Tool(tmp_path)
@@ -98,7 +98,7 @@ esac
 
 
 def constraints(clk: float, wire: float) -> str:
-    return f'# pins\nFREQUENCY NET "clk" {clk:.3f} MHZ;\nFREQUENCY NET "wire" {wire:.3f} MHZ;\n'
+    return f'FREQUENCY NET "clk" {clk:.3f} MHZ;\nFREQUENCY NET "wire" {wire:.3f} MHZ;\n# pins'
 
 
 @pytest.mark.parametrize(
