@@ -95,7 +95,7 @@ def draw(plans: list[dict[str, Any]], every: Mapping[str, Mapping[str, Any]], pa
         if name.startswith("NNgen") and name not in routed and nngen_mhz:
             at = row["luts"], nngen_mhz * 1e6 / row["cycles_per_image"]
             axes.scatter(*at, marker="D", s=70, facecolor="none", edgecolor="tab:blue", zorder=3)
-            said = f"{name}, not routed:\nhere at {nngen_mhz:.0f} MHz, as its\nfastest other network"
+            said = f"{name}, not routed:\nhere at {nngen_mhz:.0f} MHz,\nits fastest of all rows"
             _said(axes, said, at, "tab:blue", left=True)
         elif name.startswith("TFLite"):
             axes.axhline(row["images_per_second"], color="tab:blue", linestyle=":", linewidth=1)

@@ -301,6 +301,10 @@ def test_plan_fits_a_terminal_of_80_columns(made, monkeypatch, capsys):
     assert "max_pool2d_2" in table
 
 
+def test_amounts_of_bits_are_said_in_bits_or_kbit():
+    assert [bits(count) for count in (0, 9_999, 10_000, 3_833_856)] == ["0 bits", "9,999 bits", "10 kbit", "3,834 kbit"]
+
+
 def test_plan_says_how_full_its_block_rams_are(made, answer, capsys):
     planned, _ = answer("plan", made / "q", "--board", "ulx3s_85f")
     assert main(["plan", str(made / "q"), "--board", "ulx3s_85f"]) == 0

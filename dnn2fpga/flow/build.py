@@ -34,6 +34,7 @@ RECORD = "build.json"
 class BuildResult:
     """A finished build: the bitstream, the clock it runs at and could run at, and what it takes of the chip.
 
+    Where the link has a clock of its own, both could be by `fmax_mhz / clock_mhz` faster.
     `seed` is that of placement and routing, the lowest that meets the clock. `luts` are `TRELLIS_COMB` on ECP5 and
     logic cells on iCE40.
     """

@@ -26,7 +26,7 @@ PINS = {"TRELLIS_DPR16X4": 8}
 
 def copy_drivers(joints: Joints, most: int) -> None:
     """Copy each flip-flop and each LUT that leads to more than `most` pins, clocks apart."""
-    # A copy reads what the original does, which may then lead to too many pins itself.
+    # Of what the original reads, the copy is one more pin: that may then be too many.
     copied = True
     while copied:
         copied = False
@@ -36,8 +36,8 @@ def copy_drivers(joints: Joints, most: int) -> None:
 
 
 def _copy(joints: Joints, cell: Cell, output: str, most: int) -> bool:
-    """Copy a cell that leads to too many pins until neither it nor a copy leads to too many, nor to more than one part
-    of the design. Says whether it did.
+    """Copy a cell that leads to too many pins: it and each copy lead to one part of the design, and about as many as
+    may be. Says whether it did.
     """
     readers = joints.readers[cell["connections"][output][0]]
     if _pins(readers) <= most or any(pin.port == "CLK" for pin in readers):
@@ -46,9 +46,9 @@ def _copy(joints: Joints, cell: Cell, output: str, most: int) -> bool:
     readers = sorted(readers, key=lambda pin: (_natural(joints.name(pin.cell)), pin.port, pin.at))
     parts = [list(part) for _, part in groupby(readers, lambda pin: joints.name(pin.cell).split(".")[:-1][:2])]
     _, *others = [group for part in parts for group in _split(part, min(len(part), -(-_pins(part) // most)))]
-    for number, group in enumerate(others, 1):
-        own = joints.new_bit()
-        joints.add(f"{joints.name(cell)}_copy{number}", _like(cell, output, own))
+    for group in others:
+        own = joints.new_bit()  # in its name: the same cell may be copied again
+        joints.add(f"{joints.name(cell)}_copy{own}", _like(cell, output, own))
         joints.move(group, own)
     return bool(others)
 

@@ -68,7 +68,8 @@ class Joints:
         return self._last
 
     def add(self, name: str, cell: Cell) -> None:
-        """Add a cell."""
+        """Add a cell, under a name that is free."""
+        assert name not in self._module["cells"], name
         self._module["cells"][name] = cell
         self._names[id(cell)] = name
         self._enter(cell)

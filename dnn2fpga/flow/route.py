@@ -62,8 +62,8 @@ class _Endless(Exception):
 
 @dataclass(frozen=True)
 class Seed:
-    """What a seed gives: the fastest clock of the design, as it is placed or routed. Where there are several clocks, as
-    much of the one asked for as that one reaches which is farthest from keeping to its own.
+    """What a seed gives: the fastest clock of the design, as it is placed or routed. Where there are several, that is
+    the smallest share of its own goal that any of them reaches, times the clock asked for.
     """
 
     seed: int
@@ -131,8 +131,9 @@ def _best(found: Sequence[_AnySeed], enough_mhz: float) -> tuple[_AnySeed, int]:
 
 
 def _at_once() -> int:
-    """How many runs there are cores and memory for, each as large as the largest program that this build ran."""
-    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss  # kB, and so is what follows
+    """How many runs there are cores and memory for, each as large as the largest program that this build ran, or it."""
+    # In kB, and so is what follows.
+    largest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     meminfo = Path("/proc/meminfo").read_text(encoding="ascii")
     available = int(re.findall(r"MemAvailable: *(\d+)", meminfo)[0])
     return max(1, min(joblib.cpu_count(), available // largest))
@@ -213,20 +214,20 @@ class _Search:
         clocks = promised(self._nextpnr(seed, "top.json", *options))
         return _Placed(seed, min(gives / asked for gives, asked in clocks.values()) * self._clock_mhz, clocks)
 
-    def _route_placed(self, of: _Placed) -> Routed:
+    def _route_placed(self, best: _Placed) -> Routed:
         """Route it, for the clock asked for or that which its placement promises, if it can be kept."""
-        placed = self._out / f"placed_{of.seed}.json"
+        placed = self._out / f"placed_{best.seed}.json"
         for ease, insists in ((1, True), (EASIER, True), (1, False)):
-            told = {name: ease * min(SPARE * asked, SURE * gives) for name, (gives, asked) in of.clocks.items()}
+            told = {name: ease * min(SPARE * asked, SURE * gives) for name, (gives, asked) in best.clocks.items()}
             constraints = tell_router(placed, told, insists=insists)
             steps = ("--no-pack", "--no-place")
             try:
-                report = self._route(of.seed, placed.name, *steps, constraints=constraints.name)
+                report = self._route(best.seed, placed.name, *steps, constraints=constraints.name)
             except _Endless:
                 continue
-            for name, (_, asked) in of.clocks.items():  # by which it is judged
+            for name, (_, asked) in best.clocks.items():  # by which it is judged
                 report["fmax"][name]["constraint"] = asked
-            return self._judged(of.seed, report)
+            return self._judged(best.seed, report)
         raise Shortfall(f"the design is too dense for {self._board.name}: its routing does not come to an end")
 
     def _nextpnr(self, seed: int, design: str, *options: str, constraints: str | None = None) -> list[str]:

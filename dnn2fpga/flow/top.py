@@ -16,7 +16,7 @@ from .board import Board
 
 
 class Top(Elaboratable):
-    """`pipeline` on `board`, reached over its UART; a LED blinks at about 1 Hz while the clock runs.
+    """`pipeline` on `board`, reached over its UART; a LED blinks at about 1 Hz once the clocks run.
 
     Parameters: `values_in`, `values_out`, the values of an image and of its outputs; `design_hash`, the 4
     bytes that the host knows the design by. `clock_mhz` and `wire_mhz` are the exact clocks of the domains `sync`, the
@@ -52,7 +52,9 @@ class Top(Elaboratable):
             m.domains.sync = ClockDomain()
             m.submodules.clock = self.clock
         else:
-            m.d.comb += [ClockSignal("wire").eq(ClockSignal()), ResetSignal("wire").eq(ResetSignal())]
+            # An ECP5's `sync` has no reset: the whole chip's is its own.
+            reset = ResetSignal("sync", allow_reset_less=True)
+            m.d.comb += [ClockSignal("wire").eq(ClockSignal("sync")), ResetSignal("wire").eq(reset)]
         m.submodules.link = link = self.link
         m.submodules.pipeline = self.pipeline
         connect(m, link.to_pipeline, self.pipeline.i)

@@ -14,7 +14,8 @@ class Outputs(wiring.Component):
     complement.
 
     `cycles`, steady while `full`, are those from the first cycle of `enters`, when a word enters the pipeline, after
-    `begins` to that of the last output. No word of another tensor may come while this one is not given whole.
+    `begins` to that of the last output. That is at least 1, and no
+    word of another tensor may come while this one is not given whole.
 
     Parameters: `layout`, a word of the pipeline's output; `words` a tensor.
     """

@@ -39,5 +39,5 @@ def test_blocks_and_memories_lose_what_synthesis_added():
     assert found.startswith("dense.weights.rom0 to dense.sums.term3.product, ")
 
 
-def test_says_nothing_of_a_design_without_registers():
+def test_says_nothing_where_no_path_is_told():
     assert longest_path(report()) is None

@@ -115,25 +115,42 @@ def test_what_many_read_is_copied(tmp_path):
         assert most // 2 < len(readers) <= most
 
 
-def test_what_leads_to_too_many_copies_is_copied_too(tmp_path):
-    """A reset of few registers, of which one enables so many that there are copies of it: all are reset."""
-    most, n = 8, 200
+def test_what_leads_to_too_many_copies_is_copied_again(tmp_path):
+    """A reset of some registers that each enable so many that there are copies of them: all are reset, by copies of it
+    made before these and after.
+    """
+    most, enables, n = 8, 10, 96
     module = netlist(tmp_path, f"""
-    module top(input clk, a, input [{n - 1}:0] x, output reg [{n - 1}:0] y);
-      reg clear, enable;
-      always @(posedge clk) begin
-        clear <= a;
-        if (clear) enable <= 0; else enable <= x[0] ^ x[1];
-        if (enable) y <= x;
-      end
+    module top(input clk, a, input [{enables - 1}:0] b, input [{n - 1}:0] x, output [{n * enables - 1}:0] y);
+      reg clear;
+      always @(posedge clk) clear <= a;
+      generate for (genvar i = 0; i < {enables}; i++) begin
+        reg enable; reg [{n - 1}:0] word;
+        always @(posedge clk) begin
+          if (clear) enable <= 0; else enable <= b[i] ^ x[0];
+          if (enable) word <= x ^ i;
+        end
+        assign y[i * {n} +: {n}] = word;
+      end endgenerate
     endmodule
     """)  # fmt: skip
     joints = Joints(module)
     copy_drivers(joints, most)
     resets = {cell["connections"]["LSR"][0] for cell in of_kind(module, "TRELLIS_FF") if "LSR" in cell["connections"]}
     readers = [len(joints.readers[bit]) for bit in resets if bit != "0"]
-    assert sum(readers) == n / most
+    assert sum(readers) == enables * n / most
     assert max(readers) <= most
+    assert every_net_has_a_driver(module)
+
+
+def every_net_has_a_driver(module):
+    driven, read = set(), set()
+    for port in module["ports"].values():
+        (driven if port["direction"] == "input" else read).update(port["bits"])
+    for cell in module["cells"].values():
+        for port, bits in cell["connections"].items():
+            (driven if cell["port_directions"][port] == "output" else read).update(bits)
+    return {bit for bit in read if isinstance(bit, int)} <= driven
 
 
 def test_a_copy_is_read_by_one_part_of_the_design(tmp_path):
