@@ -149,7 +149,7 @@ def test_the_hash_knows_designs_apart():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ulx3s_12f", "icebreaker", "ice40_hx8k_b_evn"])
+@pytest.mark.parametrize("name", ["ulx3s_12f", "ecpix5_45f", "icebreaker", "ice40_hx8k_b_evn"])
 def test_down_to_a_bitstream(name, tmp_path):
     out = tmp_path / "out"
     result = run(out, find(name))
