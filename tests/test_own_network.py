@@ -18,15 +18,15 @@ NETWORK = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("stalls", [None, Stalls(0.5, 0.5, 3)], ids=["flowing", "stalls"])
 @pytest.mark.parametrize("engine", ENGINES)
-def test_hardware_equals_reference(engine, stalls):
+def test_hardware_equals_reference_with_and_without_stalls(engine):
     if missing := ENGINES[engine].missing():
         pytest.skip(missing)
     qgraph = NETWORK.quantized(weight_bits=5, activation_bits=7)
     x = NETWORK.samples(6 if engine == "cxxrtl" else 3)
     design = Design(qgraph, fps=20_000)
-    result = design.simulate(x, ENGINES[engine], stalls=stalls)
-    assert result.mismatches == 0, result.first
-    assert (result.outputs == qgraph.run(x)).all()
-    assert len(np.unique(result.outputs)) > 4  # not all the same for want of resolution
+    for stalls in (None, Stalls(0.5, 0.5, 3)):
+        result = design.simulate(x, ENGINES[engine], stalls=stalls)
+        assert result.mismatches == 0, result.first
+        assert (result.outputs == qgraph.run(x)).all()
+        assert len(np.unique(result.outputs)) > 4  # not all the same for want of resolution

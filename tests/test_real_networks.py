@@ -21,10 +21,11 @@ NETWORKS = {
     "two_and_two": {"shape": (6, 6, 2), "values": 4, "channels": 4},
 }
 IMAGES = 6
+SLOW = pytest.mark.slow  # half a minute to compile
 
 
 @pytest.mark.skipif(Cxxrtl().missing() is not None, reason="needs Yosys and a C++ compiler")
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW if name == "u_shaped" else ()) for name in NETWORKS])
 def test_hardware_equals_the_reference(name):
     model = nets.made(getattr(nets, name), **NETWORKS[name])
     graph = d2f.from_keras(model)
