@@ -67,20 +67,18 @@ class SlidingWindow(wiring.Component):
         if self.late:  # the line buffer is where its readers are, far from what books room
             moves_on, now = Signal(), Signal.like(pixel, reset_less=True)
             m.d.sync += [moves_on.eq(advance), now.eq(pixel)]
-        rows, came = placement.window.reach[0], now
-        if rows > 1:
-            came = _history(m, "lines", now, rows - 1, width * self.turns, moves_on, late=self.late)
-        elif self.late:
-            came = Signal.like(now, name="came", reset_less=True)
-            m.d.sync += came.eq(now)
-        column = Cat(came.word_select(ky * tap_y, len(pixel)) for ky in range(kernel_y))
+        above = []
+        if kernel_y > 1:
+            kept = _history(m, "lines", now, placement.window.reach[0] - 1, width * self.turns, moves_on)
+            above = [kept.word_select(ky * tap_y, len(pixel)) for ky in range(kernel_y - 1)]
+        column = Cat(*above, now)
 
         step, newest = advance, column
         if self.late:
             # Without a reset, which would be a LUT before each of the copies that a wide window needs (`flow.copies`).
             moved_on, step = (Signal(name=name, reset_less=True) for name in ("moved_on", "step"))
-            newest = Signal(len(column), name="newest", reset_less=True)
-            m.d.sync += [moved_on.eq(moves_on), step.eq(moved_on), newest.eq(column)]
+            came, newest = (Signal(len(column), name=name, reset_less=True) for name in ("came", "newest"))
+            m.d.sync += [moved_on.eq(moves_on), step.eq(moved_on), came.eq(column), newest.eq(came)]
             m.d.comb += [free.eq(self.o.ready | ~ends), self.o.valid.eq(ends & passes)]
         else:
             m.d.comb += free.eq(~self.o.valid | self.o.ready)
@@ -94,7 +92,7 @@ class SlidingWindow(wiring.Component):
         columns = Signal(data.ArrayLayout(len(column), reach), reset_less=True)
         before = columns.as_value()[len(column) :]
         if self.turns > 1 and reach > 1:
-            before = _history(m, "columns", newest, reach - 1, self.turns, step)[: -len(newest)]
+            before = _history(m, "columns", newest, reach - 1, self.turns, step)
         with m.If(step):
             m.d.sync += columns.as_value().eq(Cat(before, newest))
         values = (columns[kx * tap_x].word_select(ky, len(pixel)) for ky in range(kernel_y) for kx in range(kernel_x))
@@ -102,32 +100,21 @@ class SlidingWindow(wiring.Component):
         return m
 
 
-def _history(m: Module, name: str, now: Value, n: int, depth: int, advance: Value, *, late: bool = False) -> Value:
-    """The `n` values that were `now` when its place came before, the oldest lowest, and `now`; `depth` places come in
-    turn. If `late` it is given a cycle later, by registers, and no path leads from a block RAM to the next.
-    """
+def _history(m: Module, name: str, now: Value, n: int, depth: int, advance: Value) -> Value:
+    """The `n` values that were `now` when its place came before, the oldest lowest. `depth` places come in turn."""
     at, ahead = buffer.places(m, f"{name}_at", depth, advance)
     m.submodules[name] = kept = buffer.buffer(depth, n * len(now), apart=depth > 1)
     write = kept.write_port()
     # Read one place ahead; only where there is a single one is the very word read that is being written.
     read = kept.read_port(transparent_for=(write,) if depth == 1 else ())
-    came = written = Cat(read.data, now)
-    place, writes = at, advance
-    if late:
-        came = Signal(len(written), name=f"{name}_came", reset_less=True)
-        m.d.sync += came.eq(written)
-        if depth > 2:  # so that the place is not being read by then
-            place, writes = Signal.like(at, name=f"{name}_place"), Signal(name=f"{name}_writes")
-            m.d.sync += [place.eq(at), writes.eq(advance)]
-            written = came
     m.d.comb += [
         read.addr.eq(ahead),
         read.en.eq(advance),
-        write.addr.eq(place),
-        write.data.eq(written[len(now) :]),
-        write.en.eq(writes),
+        write.addr.eq(at),
+        write.data.eq(Cat(read.data, now)[len(now) :]),
+        write.en.eq(advance),
     ]
-    return came
+    return read.data
 
 
 def _axis(m: Module, name: str, placement: Placement, axis: int, step: Value) -> tuple[Value, Signal, Signal]:
