@@ -9,13 +9,9 @@ from typing import Any
 _PRIMITIVE = re.compile(r"((\.\d+)+(?=_|$)|_(TRELLIS_|LUT4|CCU2C|DP16KD|MULT18X18D|SB_)|\$).*")
 
 
-def slowest_clock(report: Mapping[str, Any]) -> tuple[str, float]:
-    """The clock that a routed design is farthest from keeping to, by the name of its net; and how much it could be of
-    what was asked for. `report` is nextpnr's.
-    """
-    reached = {name: clock["achieved"] / clock["constraint"] for name, clock in report["fmax"].items()}
-    slowest = min(reached, key=reached.__getitem__)
-    return slowest, reached[slowest]
+def shares(report: Mapping[str, Any]) -> dict[str, float]:
+    """How much each clock of a routed design could be of what is asked of it, by its net. `report` is nextpnr's."""
+    return {name: clock["achieved"] / clock["constraint"] for name, clock in report["fmax"].items()}
 
 
 def longest_path(report: Mapping[str, Any]) -> str | None:
@@ -23,7 +19,8 @@ def longest_path(report: Mapping[str, Any]) -> str | None:
 
     `report` is nextpnr's, of a design that is routed. None if there is no such path.
     """
-    clock, _ = slowest_clock(report)
+    reached = shares(report)
+    clock = min(reached, key=reached.__getitem__)
     between = [path["path"] for path in report["critical_paths"] if path["from"] == path["to"] == f"posedge {clock}"]
     if not between:
         return None

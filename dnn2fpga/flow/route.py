@@ -16,7 +16,7 @@ import joblib
 from ..errors import Shortfall
 from . import toolchain
 from .board import Board
-from .critical import slowest_clock
+from .critical import shares
 from .family import Family
 from .placed import promised, tell_router
 from .programs import Ended, Programs
@@ -205,8 +205,7 @@ class _Search:
         return report
 
     def _judged(self, seed: int, report: Mapping[str, Any]) -> Routed:
-        _, reached = slowest_clock(report)
-        return Routed(seed, reached * self._clock_mhz, report)
+        return Routed(seed, min(shares(report).values()) * self._clock_mhz, report)
 
     def _place(self, seed: int) -> _Placed:
         """Place a dense design, into `placed_<seed>.json`: a hundred megabytes."""

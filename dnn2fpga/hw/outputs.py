@@ -13,9 +13,9 @@ class Outputs(wiring.Component):
     """Takes a tensor in the domain `sync`, a word a cycle; then, `full`, gives it in `wire` as bytes, values in two's
     complement.
 
-    `cycles`, steady while `full`, are those from the first cycle of `enters`, when a word enters the pipeline, after
-    `begins` to that of the last output. That is at least 1, and no
-    word of another tensor may come while this one is not given whole.
+    `cycles`, steady while `full`, are those from the first cycle of `enters` after `begins`, when a word enters the
+    pipeline, to that of the last output. They are at least 1, and no word of another tensor may come before this one is
+    given whole.
 
     Parameters: `layout`, a word of the pipeline's output; `words` a tensor.
     """

@@ -67,6 +67,7 @@ class Board:
         wiring.connect(m, self.pipeline.o, self.link.from_pipeline)
         self.timeout = timeout_bits * DIVISOR
         self.words_taken = 0
+        self.overlaps = 0  # clocks in which an image was fed while outputs waited to be sent
         self.write_bit = DIVISOR / write_baud
         self.to_board = deque()
         self.heard = deque()
@@ -82,6 +83,8 @@ class Board:
             ctx.set(self.link.rx, self.to_board.popleft() if self.to_board else 1)
             await ctx.tick("wire")
             self.words_taken = ctx.get(self.pipeline.words)
+            if ctx.get(self.link.to_pipeline.valid & self.link.outputs.full):
+                self.overlaps += 1
 
     async def _listen(self, ctx):
         level, clock, bits = 1, 0, []
@@ -171,6 +174,7 @@ def test_back_to_back_images_without_waiting_for_replies(speed):
     images = [[n, *GOOD[1:]] for n in range(3)]
     board.write(b"".join(image_frame(n, image) for n, image in enumerate(images)))
     assert board.frames() == [reply_to(n, image) for n, image in enumerate(images)]
+    assert board.overlaps == 0  # or an image's outputs would come upon those of the one before
 
 
 def test_an_image_too_early_is_dropped_whole():
