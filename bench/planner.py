@@ -72,6 +72,7 @@ def main() -> None:
         "plans": len(rows), "fit": len(fit), "median_percent": statistics.median(fit), "worst_percent": max(fit),
         "missed": sum(row["best_fits"] and not row["fits"] for row in rows), "with": made_with("scipy"), "rows": rows,
     }  # fmt: skip
+    arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "planner.json").write_text(json.dumps(answer, indent=2) + "\n", encoding="utf-8")
     print({key: value for key, value in answer.items() if key not in ("rows", "with")})
 

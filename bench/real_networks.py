@@ -3,10 +3,9 @@
     pip install -e '.[bench]'
     DNN2FPGA_MODELS=models python bench/real_networks.py
 
-Quantized to 8 bits, calibrated on random inputs, planned, simulated by CXXRTL, and compared with the reference integer
-by integer. `DNN2FPGA_MODELS` names a folder with MLPerf Tiny's `resnet8.h5` and `autoencoder.h5`, their full-int8
-`.tflite` files, and inputs of those beside them; without it they are left out. It writes `real_networks.json` to
-`--out`; `--only NAME` runs one.
+Quantized to 8 bits, calibrated on random inputs, MLPerf Tiny's on those that they are judged on, planned, simulated by
+CXXRTL, and compared with the reference integer by integer. `DNN2FPGA_MODELS` names a folder with MLPerf Tiny's files
+(`docs/tflite.md`); without it they are left out. It writes `real_networks.json` to `--out`; `--only NAME` runs one.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from made_with import made_with
+
 import dnn2fpga as d2f
 from dnn2fpga import LayerBits, Scheme, shipped
 from dnn2fpga.dataset import Dataset, read_dataset
@@ -79,8 +81,9 @@ def main() -> None:
     path = arguments.out / "variants.json"
     rows: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     for name in [arguments.only] if arguments.only else VARIANTS:
-        rows[name] = run(VARIANTS[name], data)
-        print(f"{name:24}" + "  ".join(f"{key} {value}" for key, value in rows[name].items()), flush=True)
+        row = run(VARIANTS[name], data)
+        print(f"{name:24}" + "  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
+        rows[name] = {**row, "with": made_with("amaranth", "numpy", "pyosys")}
         path.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
 
 

@@ -72,7 +72,7 @@ def demo(options: Namespace, show: Show) -> Answer:
     built = _build(design, out, show)
     answer = {**quantized, **simulated, **built}
     report.demonstrated(answer, board.device, show)
-    show.line(f"\nTo load it into the board: dnn2fpga flash {out}")
+    show.line(f"\nTo load it into the board: dnn2fpga flash {out}{'' if board.loads_sram else ' --persistent'}")
     return answer
 
 

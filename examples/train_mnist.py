@@ -1,6 +1,6 @@
 """Train an MNIST model, one of the two that dnn2fpga ships or a smaller CNN, and save it as a `.keras` file.
 
-    pip install 'dnn2fpga[keras]'
+    pip install -e '.[keras]'
     python examples/train_mnist.py --model cnn --out mnist_cnn.keras
     python examples/train_mnist.py --model mlp --out mnist_mlp.keras
     python examples/train_mnist.py --model small --out small_cnn.keras
