@@ -206,7 +206,7 @@ def _data(parser: Parser) -> None:
 
 def _target(parser: Parser, *, board_required: bool = False) -> None:
     parser.add_argument("--board", required=board_required, help="a board that 'dnn2fpga boards' lists")
-    parser.add_argument("--fps", type=float, help="images a second to plan for (default: as fast as it fits, in 20,000 LUTs)")
+    parser.add_argument("--fps", type=float, help="images a second to plan for (default: what fits, in 20,000 LUTs)")
     parser.add_argument("--latency", type=float, metavar="US", help="microseconds that an image may take")
     parser.add_argument("--most", metavar="SIZES", help="what it may take of the chip, as luts=20000,dsps=11")
     parser.add_argument("--clock", type=float, metavar="MHZ", help="clock to run at (default: what suits the board)")

@@ -71,9 +71,9 @@ class Design:
     """Hardware for `qgraph`, planned for a board, or for no board in particular.
 
     `board` is a name that `dnn2fpga boards` lists; `fps` the images a second and `latency_us` the microseconds an
-    image that the cheapest design reaches, without either of which it is as fast as it fits, in 20,000 LUTs; `clock_mhz` the clock,
-    without which it is the one that suits the board. `most` is what may be taken of a chip that is to hold more than
-    this, the link to the host included. Raises `Refusal` if that cannot be done.
+    image that the cheapest design reaches, without either of which it is as fast as it fits, in 20,000 LUTs;
+    `clock_mhz` the clock, without which it is the one that suits the board. `most` is what may be taken of a chip that
+    is to hold more than this, the link to the host included. Raises `Refusal` if that cannot be done.
     """
 
     def __init__(
