@@ -150,9 +150,8 @@ class Design:
         result = build(
             Pipeline(plan), self.board, out,
             values_in=math.prod(self.qgraph.input_shape), values_out=math.prod(self.qgraph.output_shape),
-            manifest=manifest, progress=progress,
+            manifest=manifest, keep=lambda: description.save(self.qgraph, out / "model"), progress=progress,
         )  # fmt: skip
-        description.save(self.qgraph, out / "model")
         return {
             **asdict(result), **manifest, "bitstream": str(result.bitstream),
             "images_per_second": result.clock_mhz * 1e6 / plan.cycles_per_image,

@@ -57,12 +57,14 @@ def build(
     values_in: int,
     values_out: int,
     manifest: Mapping[str, Any],
+    keep: Callable[[], object],
     progress: Callable[[str], None],
 ) -> BuildResult:
     """Build `pipeline` for `board` into the folder `out`, and record it in `out/build.json`.
 
     Parameters: `values_in`, `values_out`, values of an image and of its outputs; `manifest`, what else the
-    record shall hold, under names of the caller's; `progress`, told of each step as it begins.
+    record shall hold, under names of the caller's; `keep`, called once the design is packed, to put what belongs to it
+    beside it; `progress`, told of each step as it begins.
 
     Raises `Refusal` for a missing tool or a clock the board cannot make, `Shortfall` with the figures if
     the design is too large or too slow, and `toolchain.ToolError` if a tool fails. The logs stay in `out`
@@ -121,6 +123,7 @@ def build(
             "outputs": asdict(_tensor(pipeline.o, values_out)),
         },
     }
+    keep()
     (out / RECORD).write_text(json.dumps(record, indent=2) + "\n")
     os.replace(packed, bitstream)  # last, and at once: where it stands, all is well
     return BuildResult(bitstream, clock_mhz, routed.fmax_mhz, routed.seed, **asdict(placed))
@@ -128,12 +131,16 @@ def build(
 
 def read_record(out: Path) -> dict[str, Any]:
     """The record of the finished build in `out`. Raises `Refusal` if there is none."""
+    advice = f"run `dnn2fpga build` with --out {out}"
     try:
         record = json.loads((out / RECORD).read_text())
+        bitstream = out / record["bitstream"]
     except FileNotFoundError:
-        raise Refusal(f"{out} holds no finished build: run `dnn2fpga build` with --out {out}") from None
-    if not (out / record["bitstream"]).is_file():
-        raise Refusal(f"{out} holds a build without its bitstream: run `dnn2fpga build` with --out {out}")
+        raise Refusal(f"{out} holds no finished build: {advice}") from None
+    except (ValueError, LookupError, TypeError):
+        raise Refusal(f"{out / RECORD} is damaged: {advice}") from None
+    if not bitstream.is_file():
+        raise Refusal(f"{out} holds a build without its bitstream: {advice}")
     return record
 
 

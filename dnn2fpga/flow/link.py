@@ -11,7 +11,11 @@ from ..hw.frame import CRC, CRC_BYTES, CYCLES_BYTES, HASH_BYTES, VERSION, Status
 from ..hw.slip import END, ESC, ESC_END, ESC_ESC
 
 ATTEMPTS = 4
-TIMEOUT_S = 1.0  # for one reply, beyond its time on the wire; some USB adapters hold bytes back for 16 ms
+TIMEOUT_S = 1.0
+"""How long to wait for a reply, beyond what it takes the board; some USB adapters hold bytes back for 16 ms."""
+
+BITS = 10
+"""Those of a byte on the wire, start and stop included."""
 
 
 class Port(Protocol):
@@ -24,14 +28,17 @@ class Port(Protocol):
         """Send all of `data`."""
 
 
-def open_port(name: str, baud: int) -> Port:
-    """Open a serial port by name (`/dev/ttyUSB0`, `COM3`). Raises `Refusal` if it cannot be had."""
+def open_port(name: str, baud: int, busy_s: float) -> Port:
+    """Open a serial port by name (`/dev/ttyUSB0`), to a board that may be `busy_s` seconds with a request.
+
+    Raises `Refusal` if it cannot be had.
+    """
     try:
         import serial
     except ImportError:
         raise Refusal("talking to a board needs pyserial: pip install 'dnn2fpga[toolchain]'") from None
     try:
-        return serial.Serial(name, baud, timeout=TIMEOUT_S)
+        return serial.Serial(name, baud, timeout=TIMEOUT_S + busy_s)
     except (serial.SerialException, ValueError) as error:
         raise Refusal(f"port {name}: {error}") from None
 
@@ -48,6 +55,10 @@ class Tensor:
     def bytes_per_value(self) -> int:
         """Whole bytes, least significant first."""
         return -(-self.bits // 8)
+
+    def seconds(self, baud: int) -> float:
+        """How long one takes on the wire, at most: each byte escaped."""
+        return 2 * self.values * self.bytes_per_value * BITS / baud
 
     def encode(self, ints: Sequence[int]) -> bytes:
         """The bytes of a tensor. Raises `Refusal` for a wrong count, or a value that does not fit."""
@@ -133,12 +144,13 @@ class Link:
             expected = CYCLES_BYTES + self._outputs.values * self._outputs.bytes_per_value
         else:
             expected = 1 + HASH_BYTES
+        longest = ATTEMPTS * len(encode_frame(bytes([END]) * (2 + expected)))  # all answers that may be on their way
         complaint = ""
         for _ in range(ATTEMPTS):
             self._sequence = (self._sequence + 1) % 256
             self._port.write(encode_frame(bytes([self._sequence]) + payload))
             complaint = "no answer"
-            for content in self._frames():
+            for content in self._frames(longest):
                 sequence, status, rest = content[0], content[1:2], content[2:]
                 if status == bytes([Status.OK]) and sequence == self._sequence and len(rest) == expected:
                     return rest
@@ -150,10 +162,12 @@ class Link:
                 complaint = "the answers are to other questions"
         raise Shortfall(f"the board did not answer in {ATTEMPTS} attempts: {complaint}")
 
-    def _frames(self) -> Iterator[bytes]:
-        """Good frames, until the port has been silent for its timeout."""
+    def _frames(self, longest: int) -> Iterator[bytes]:
+        """Good frames, until the port has been silent for its timeout, or has given `longest` bytes."""
         wire = bytearray()
-        while byte := self._port.read(1):
+        for _ in range(longest):
+            if not (byte := self._port.read(1)):
+                return
             if byte[0] != END:
                 wire += byte
                 continue

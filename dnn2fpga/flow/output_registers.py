@@ -15,7 +15,9 @@ def use_output_registers(joints: Joints) -> None:
             pins = [pin for pin in _outputs(memory, sides) if joints.is_read(pin.bit)]
             registers = [register for pin in pins if (register := _register(joints, pin, clock))]
             if pins and len(registers) == len(pins):
-                memory["parameters"].update({f"REGMODE_{side}": "OUTREG" for side in sides})
+                for side in sides:  # Yosys disables the half of a wide port whose clock writes
+                    memory["parameters"][f"REGMODE_{side}"] = "OUTREG"
+                    memory["connections"][f"OCE{side}"] = ["1"]
                 for pin, register in zip(pins, registers, strict=True):
                     pin.join(register["connections"]["Q"][0])
                 absorbed += registers

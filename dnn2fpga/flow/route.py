@@ -56,7 +56,7 @@ _STEPS = (
 """By which lines of its log nextpnr's steps are known; for router1 and router2."""
 
 
-class _Endless(Exception):
+class _Endless(Shortfall):
     """The router does not come to an end."""
 
 
@@ -100,13 +100,14 @@ def route(
     """Place and route `top.json` in the folder `out`, at `clock_mhz` if any of `SEEDS` seeds gives that.
 
     The lowest seed that meets the clock is kept, or else the fastest: the same on every machine, however many run at
-    once. The first runs alone, and shows how much memory a run takes. The routed design is then in `top.<ending>`;
-    every run leaves its log, `nextpnr_<seed>.log`. `progress` is told of nextpnr's steps. A `dense` design is placed
-    with up to `PLACED` seeds, and routed once, for the clock that the best placement promises.
+    once. The first runs alone, and shows how much memory a run takes. A `dense` design is placed with up to `PLACED`
+    seeds, at once from the first, and only the best is routed, for the clock that its placement promises. The routed
+    design is then in `top.<ending>`; every run leaves its log, `nextpnr_<seed>.log`. `progress` is told of nextpnr's
+    steps.
 
     Raises `Shortfall` as soon as the design is known to be too large, `toolchain.ToolError` if nextpnr fails.
     """
-    for pattern in ("nextpnr_*.log", "routed_*", "placed_*"):  # of a build before
+    for pattern in ("nextpnr_[1-9].log", "routed_[1-9].*", "placed_[1-9].*"):  # of a build before
         for stale in out.glob(pattern):
             stale.unlink()
     search = _Search(family, board, out, clock_mhz, progress)
@@ -114,10 +115,10 @@ def route(
         best = search.dense() if dense else search.all_in_one()
     finally:
         search.end()  # an interrupt too must not leave them running
-        for large in out.glob("placed_*"):
+        for large in out.glob("placed_[1-9].*"):
             large.unlink()
     search.routed(best.seed).replace(out / f"top.{family.routed}")
-    for loser in out.glob("routed_*"):
+    for loser in out.glob("routed_[1-9].*"):
         loser.unlink()
     return best
 
@@ -222,12 +223,13 @@ class _Search:
             steps = ("--no-pack", "--no-place")
             try:
                 report = self._route(best.seed, placed.name, *steps, constraints=constraints.name)
-            except _Endless:
+            except _Endless as why:
+                endless = why
                 continue
             for name, (_, asked) in best.clocks.items():  # by which it is judged
                 report["fmax"][name]["constraint"] = asked
             return self._judged(best.seed, report)
-        raise Shortfall(f"the design is too dense for {self._board.name}: its routing does not come to an end")
+        raise endless
 
     def _nextpnr(self, seed: int, design: str, *options: str, constraints: str | None = None) -> list[str]:
         """Run nextpnr on a design, and look through its log meanwhile. Gives that, line by line."""
@@ -253,7 +255,9 @@ class _Search:
                 self._refuse_over_full(line)
                 self._tell(seed, line)
                 if (rounds := _ROUND.search(line)) and int(rounds[1]) > ROUNDS:
-                    raise _Endless
+                    raise _Endless(
+                        f"the design is too dense for {self._board.name}: its routing does not come to an end"
+                    )
         if process.returncode != 0:
             raise toolchain.failure(family.nextpnr, process.returncode, "".join(said))
         return said

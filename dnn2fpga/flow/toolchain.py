@@ -69,20 +69,29 @@ def find(tool: str) -> list[str]:
     names = _TOOLS[tool]
     variable = tool.upper().replace("-", "_").replace("+", "X")
     if override := os.environ.get(variable):
-        if found := shutil.which(override):
+        if found := _which(override):
             return [found]
-        program, *arguments = shlex.split(override) or [override]  # CXX="ccache g++" is usual
-        if found := shutil.which(program):
+        try:
+            program, *arguments = shlex.split(override) or [override]  # CXX="ccache g++" is usual
+        except ValueError as error:
+            raise Refusal(f"{variable}={override} is no command: {error}") from None
+        if found := _which(program):
             return [found, *arguments]
         raise Refusal(f"{variable}={override} names no program that can be run: correct or unset it")
     for name in names.native:
-        if (found := shutil.which(name)) and (tool != "yosys" or _is_recent_yosys(found)):
+        if (found := _which(name)) and (tool != "yosys" or _is_recent_yosys(found)):
             return [found]
     if tool == "yosys" and _share("pyosys"):
         return [sys.executable, "-c", _PYOSYS]
     if names.pip and (found := _which_pip(names.pip)):
         return [found]
     raise Refusal(f"{tool} is needed and not installed: {names.install}")
+
+
+def _which(program: str) -> str | None:
+    """Where it is, from wherever it will be run."""
+    found = shutil.which(program)
+    return found and os.path.abspath(found)
 
 
 def run_yosys(script: str, cwd: Path) -> str:

@@ -22,12 +22,10 @@ def verify_board(
     cycles, its median. Raises `Refusal` if the port cannot be opened or the board holds another design,
     `Shortfall` if it does not answer.
     """
-    link = Link(
-        open_port(port, record["link"]["baud"]),
-        Tensor(**record["link"]["inputs"]),
-        Tensor(**record["link"]["outputs"]),
-        bytes.fromhex(record["design_hash"]),
-    )
+    baud, inputs = record["link"]["baud"], Tensor(**record["link"]["inputs"])
+    busy_s = inputs.seconds(baud) + record["latency_cycles"] / (record["clock_mhz"] * 1e6)
+    outputs, design_hash = Tensor(**record["link"]["outputs"]), bytes.fromhex(record["design_hash"])
+    link = Link(open_port(port, baud, busy_s), inputs, outputs, design_hash)
     return verify_link(qgraph, link, x, progress)
 
 

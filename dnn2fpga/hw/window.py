@@ -14,7 +14,7 @@ LATE = 4
 """Cycles by which the payload of a late window follows its handshake."""
 
 WORD = 36
-"""Bits in a word of an ECP5's block RAM. A shallow memory is made of such words, its lowest bits in the first."""
+"""Bits in a word of an ECP5's block RAM, 512 deep. A memory as shallow is made of such, lowest bits in the first."""
 
 
 class SlidingWindow(wiring.Component):
@@ -110,8 +110,8 @@ def _history(m: Module, name: str, now: Value, n: int, depth: int, advance: Valu
     write = kept.write_port()
     # Read one place ahead; only where there is a single one is the very word read that is being written.
     read = kept.read_port(transparent_for=(write,) if depth == 1 else ())
-    # What is read is written again, one value lower. The pieces of all values that do so lie side by side, in one block
-    # RAM: its clock-to-output time leaves none for a way to another.
+    # What is read is written again, one value lower. So pieces of all values lie side by side, and nearly every bit
+    # stays in its block RAM, whose clock-to-output time leaves none for a way to another.
     piece = max(1, WORD // n)
     pieces = [slice(low, min(low + piece, len(now))) for low in range(0, len(now), piece)]
     values = [Signal(len(now), name=f"{name}_{age}") for age in range(n, 0, -1)]

@@ -32,7 +32,7 @@ done
 """What a stand-in for nextpnr is told, in variables of the shell."""
 
 
-def run(out, board=BOARD, pipeline=None, **manifest):
+def run(out, board=BOARD, pipeline=None, keep=lambda: None, **manifest):
     steps = []
     result = build(
         pipeline or MasterSlave(8, 2),
@@ -41,6 +41,7 @@ def run(out, board=BOARD, pipeline=None, **manifest):
         values_in=8,
         values_out=8,
         manifest=manifest,
+        keep=keep,
         progress=steps.append,
     )
     of_route = [step.removeprefix("placing and routing: ") for step in steps[3:-1]]
@@ -141,6 +142,21 @@ def test_a_failing_tool_leaves_no_bitstream_nor_an_old_one(tmp_path, tools, scri
     with pytest.raises(Refusal, match="holds no finished build"):
         read_record(out)
     assert (out / "nextpnr_1.log").exists()
+
+
+def test_what_belongs_to_it_is_kept_before_the_bitstream_is_there(tmp_path, tools):
+    out = tmp_path / "out"
+    run(out)
+    seen = []
+    run(out, keep=lambda: seen.append([(out / name).exists() for name in ("packed.bit", "design.bit", "build.json")]))
+    assert seen == [[True, False, False]]
+
+
+@pytest.mark.parametrize("record", ["", '{"bitstr', "{}", "[]", '"design.bit"'])
+def test_a_damaged_record_is_refused(tmp_path, record):
+    (tmp_path / "build.json").write_text(record)
+    with pytest.raises(Refusal, match=r"build\.json is damaged: run `dnn2fpga build` with --out"):
+        read_record(tmp_path)
 
 
 def test_the_hash_knows_designs_apart():

@@ -112,6 +112,27 @@ def test_gives_up(answer, complaint):
     assert len(port.requests) == 4
 
 
+@pytest.mark.parametrize("noise", [b"$GPGGA,\n", b"\xc0\xc0", encode_frame(b"\x09\x00")])
+def test_gives_up_on_a_port_that_never_falls_silent(noise):
+    board, port = link(lambda content: 10_000 * noise)
+    with pytest.raises(Shortfall, match="the board did not answer in 4 attempts"):
+        board.infer([0, 0])
+    assert len(port.requests) == 4
+    assert port.wire
+
+
+def test_all_answers_that_may_be_on_their_way_are_read():
+    late = []
+
+    def answer(content):
+        late.append(encode_frame(bytes([content[0], Status.OK]) + 7 * b"\xc0"))  # escaped, as long as can be
+        return b"" if len(late) < 4 else b"".join(late)
+
+    board, port = link(answer)
+    assert board.infer([0, 0])[0] == [-0x3F3F40]
+    assert len(port.requests) == 4
+
+
 def test_refuses_an_image_that_does_not_fit():
     board, port = link(lambda content: b"")
     with pytest.raises(Refusal, match="the board takes 2 values an image, not 3"):
@@ -132,7 +153,7 @@ def test_check_design():
 def test_a_port_that_is_not_there():
     pytest.importorskip("serial")
     with pytest.raises(Refusal, match=r"port /dev/nowhere: .*No such file"):
-        open_port("/dev/nowhere", 115200)
+        open_port("/dev/nowhere", 115200, busy_s=0)
 
 
 def test_without_pyserial(monkeypatch):
@@ -145,4 +166,4 @@ def test_without_pyserial(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(Refusal, match="talking to a board needs pyserial"):
-        open_port("/dev/ttyUSB0", 115200)
+        open_port("/dev/ttyUSB0", 115200, busy_s=0)

@@ -56,6 +56,7 @@ def test_a_register_behind_a_block_ram_goes_into_it(tmp_path, depth, width):
     for cell, port, bit in pins:
         assert cell["connections"][port] == behind[bit]
         assert cell["parameters"][f"REGMODE_{port[2]}"] == "OUTREG"
+        assert cell["connections"][f"OCE{port[2]}"] == ["1"]
     assert [cell["connections"]["Q"][0] in outputs for cell in of_kind(module, "TRELLIS_FF")] == width * [True]
 
 

@@ -72,6 +72,19 @@ def test_a_variable_that_names_nothing_is_refused(bare, monkeypatch):
         toolchain.find("ecppack")
 
 
+def test_a_variable_that_is_no_command_is_refused(bare, monkeypatch):
+    monkeypatch.setenv("ECPPACK", "it's")
+    with pytest.raises(Refusal, match="ECPPACK=it's is no command: No closing quotation"):
+        toolchain.find("ecppack")
+
+
+def test_a_path_from_here_holds_elsewhere_too(bare, monkeypatch):
+    named = program(bare / "bin", "mine")
+    monkeypatch.chdir(bare)
+    monkeypatch.setenv("ECPPACK", "bin/mine -v")
+    assert toolchain.find("ecppack") == [named, "-v"]
+
+
 def test_the_compiler_may_be_wrapped(bare, monkeypatch):
     ccache = program(bare / "path", "ccache")
     monkeypatch.setenv("CXX", "ccache g++ -m64")

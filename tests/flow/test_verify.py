@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from dnn2fpga.errors import Refusal
-from dnn2fpga.flow.verify import verify_link
+from dnn2fpga.flow import verify as module
+from dnn2fpga.flow.verify import verify_board, verify_link
 
 from ..networks import Builder
 
@@ -79,3 +80,20 @@ def test_data_that_do_not_fit_are_refused_before_the_board_is_asked(network):
     with pytest.raises(Refusal, match="shape"):
         verify_link(qgraph, link, np.zeros((2, 5, 5, 1)), lambda done: None)
     assert link.images == 0
+
+
+def test_a_board_has_the_time_that_an_image_takes_it(monkeypatch, network):
+    told = {}
+
+    def open_port(name, baud, busy_s):
+        told[name, baud] = busy_s
+        raise Refusal("no such port")
+
+    monkeypatch.setattr(module, "open_port", open_port)
+    tensor = {"values": 16, "bits": 9, "signed": True}
+    link = {"baud": 1000, "inputs": tensor, "outputs": tensor}
+    record = {"link": link, "design_hash": "00000000", "latency_cycles": 5_000_000, "clock_mhz": 2.5}
+    qgraph, x = network
+    with pytest.raises(Refusal, match="no such port"):
+        verify_board(qgraph, record, "tty", x, lambda done: None)
+    assert told == {("tty", 1000): 2 + 0.64}  # 2 bytes of 10 bits a value, each escaped
