@@ -20,7 +20,7 @@ MOST_IF_DENSE = 48
 OUTPUTS = ("LUT4", "Z"), ("TRELLIS_FF", "Q")
 """What is copied, and the port that leads to others."""
 
-PINS = {"TRELLIS_DPR16X4": 8}
+PINS = {"TRELLIS_DPR16X4": 4}
 """Those of a cell that is several once it is packed: one for each of its LUTs."""
 
 
