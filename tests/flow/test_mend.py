@@ -192,6 +192,23 @@ def test_a_dense_design_has_more_copies(tmp_path):
     assert registers == [61, 62]
 
 
+def test_a_lut_memory_is_as_many_pins_as_it_is_luts(tmp_path):
+    """25 memories of 4 LUTs each read an address of 4 bits."""
+    module = netlist(tmp_path, """
+    module top(input clk, input [3:0] a, input [99:0] x, output reg [99:0] y);
+      (* ram_style = "distributed" *) reg [99:0] words [0:15];
+      reg [3:0] at;
+      always @(posedge clk) begin at <= a; words[a] <= x; y <= words[at]; end
+    endmodule
+    """)  # fmt: skip
+    assert len(of_kind(module, "TRELLIS_DPR16X4")) == 25
+    registers = len(of_kind(module, "TRELLIS_FF"))
+    copy_drivers(Joints(module), 100)
+    assert len(of_kind(module, "TRELLIS_FF")) == registers
+    copy_drivers(Joints(module), 99)
+    assert len(of_kind(module, "TRELLIS_FF")) == registers + 4
+
+
 def undone(cell, original):
     """A cell that reads what was copied instead of the copies."""
     ends = {port: [original.get(bit, bit) for bit in bits] for port, bits in cell["connections"].items()}
