@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from ..errors import Refusal
@@ -272,17 +273,29 @@ def _excess(assembled: Plan, budget: Budget) -> list[str]:
 
 def _meet(name: str, choices: Sequence[Choice], budget: Budget, clock_mhz: float, goal: Goal) -> Plan:
     """The cheapest plan that reaches a goal: the slowest one of those tried."""
-    for cycles in _thinned([target for target in cycle_targets(choices) if target <= goal.cycles]):
-        chosen, taken = choose(choices, cycles, budget)
+    targets = list(_thinned([target for target in cycle_targets(choices) if target <= goal.cycles]))
+
+    @cache
+    def tried(at: int) -> Plan | None:
+        """The plan for a target, None if it is too large."""
+        chosen, taken = choose(choices, targets[at], budget)
         if budget.excess(taken):
-            break
+            return None
         queued, at_best = with_queues(chosen)
         result = _timed(name, queued, budget, clock_mhz) if at_best <= goal.cycles else None
         if result is None or result.cycles_per_image > goal.cycles:
             # Bursts hold up a layer that needs all the time there is. Queues may mend that, or a faster one must.
             result = assemble(name, chosen, budget, clock_mhz, int(goal.cycles))
-        if goal.reached(result) and not _excess(result, budget):
-            return result
+        return result
+
+    def enough(at: int) -> bool:
+        """Whether a target is fast enough; one that is too large is, and all faster ones are larger."""
+        result = tried(at)
+        return result is None or (goal.reached(result) and not _excess(result, budget))
+
+    at = _first(len(targets), enough)
+    if at < len(targets) and (found := tried(at)):
+        return found
     most = _fastest(name, choices, budget, clock_mhz) or smallest(name, choices, budget, clock_mhz)
     if goal.reached(most):
         return most
@@ -295,6 +308,14 @@ def _meet(name: str, choices: Sequence[Choice], budget: Budget, clock_mhz: float
         f"a latency of {goal.latency_us:g} µs is not reached on {budget.device.name} at {clock_mhz:g} MHz, "
         f"{math.ceil(most.latency_cycles / clock_mhz)} µs is; ask for that, or name a larger board"
     )
+
+
+def _first(n: int, enough: Callable[[int], bool]) -> int:
+    """The first of `n` that is enough, where all behind it are; `n` if none is. Few are asked: each takes a while."""
+    low, step = 0, 1
+    while low + step <= n and not enough(low + step - 1):
+        low, step = low + step, 2 * step
+    return low + bisect_left(range(low, min(low + step - 1, n)), True, key=enough)
 
 
 THINNED = 0.98

@@ -7,6 +7,7 @@ import pytest
 
 from dnn2fpga.dataset import read_dataset
 from dnn2fpga.errors import Refusal
+from dnn2fpga.hw import plan as module
 from dnn2fpga.hw import unrolled
 from dnn2fpga.hw.choose import Budget, choices_of, choose, cycle_targets
 from dnn2fpga.hw.plan import TooSmall, plan, smallest
@@ -17,6 +18,7 @@ from dnn2fpga.model import description
 from dnn2fpga.quant.quantize import quantize_graph
 from dnn2fpga.shipped import digits, model_folder
 
+from ..networks import Builder
 from ..test_branches import residual
 
 LARGE = Device("large", "ecp5", Resources(luts=80_000, ffs=80_000, dsps=156, brams=208))
@@ -78,7 +80,7 @@ def test_pairs_of_products_are_used_where_multipliers_are_few(qgraph):
 def test_adders_are_found_only_where_they_may_be_the_cheapest(qgraph, monkeypatch):
     found = []
     graph_of = unrolled.graph_of
-    monkeypatch.setattr(unrolled, "graph_of", lambda kernel, x: found.append(kernel.shape) or graph_of(kernel, x))
+    monkeypatch.setattr(unrolled, "graph_of", lambda kernel, *of: found.append(kernel.shape) or graph_of(kernel, *of))
     plan(qgraph, FOLDINGS, LARGE, 80.0, fps=1_000)
     assert (108, 12) not in found
     plan(qgraph, FOLDINGS, LARGE, 120.0, fps=150_000)
@@ -142,13 +144,22 @@ def test_the_cheapest_plan_of_a_speed_has_queues_where_bursts_would_hold_it_up(q
     assert timed(bare)[0] > 800
 
 
-def test_a_goal_of_latency_is_reached_or_refused(qgraph):
-    board = Device("large", "ecp5", Resources(luts=84_000, ffs=84_000, dsps=156, brams=208))
-    slow = plan(qgraph, FOLDINGS, board, 120.0, fps=20_000)
-    found = plan(qgraph, FOLDINGS, board, 120.0, fps=20_000, latency_us=20)
-    assert found.latency_cycles <= 20 * 120 < slow.latency_cycles
+def test_a_goal_of_latency_is_reached_or_refused():
+    small = Builder((6, 6, 2)).conv(2, (3, 3)).relu().flatten().dense(3).quantized()
+    slow = plan(small, FOLDINGS, LARGE, 120.0, fps=50_000)
+    found = plan(small, FOLDINGS, LARGE, 120.0, fps=50_000, latency_us=4)
+    assert found.latency_cycles <= 4 * 120 < slow.latency_cycles
     with pytest.raises(Refusal, match=r"a latency of 0.5 µs is not reached on large at 120 MHz, \d+ µs is"):
-        plan(qgraph, FOLDINGS, board, 120.0, latency_us=0.5)
+        plan(small, FOLDINGS, LARGE, 120.0, latency_us=0.5)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 57])
+def test_the_first_that_is_enough_is_found_by_asking_few(n):
+    for first in range(n + 1):
+        asked = []
+        assert module._first(n, lambda at, first=first, asked=asked: asked.append(at) or at >= first) == first
+        assert all(0 <= at < n for at in asked)
+        assert len(asked) <= 2 * (first + 1).bit_length()
 
 
 def test_a_device_without_multipliers_gets_them_of_luts(qgraph):
