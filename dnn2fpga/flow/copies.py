@@ -24,33 +24,36 @@ PINS = {"TRELLIS_DPR16X4": 4}
 """Those of a cell that is several once it is packed: one for each of its LUTs."""
 
 
-def copy_drivers(joints: Joints, most: int) -> None:
-    """Copy each flip-flop and each LUT that leads to more than `most` pins, clocks apart."""
+def copy_drivers(joints: Joints, most: int, *, apart: bool = False) -> None:
+    """Copy each flip-flop and each LUT that leads to more than `most` pins, clocks apart; and, `apart`, each LUT that
+    leads to several parts of the design, which may be far from one another: a LUT stands with one, and the way to it
+    and back again is as long as two.
+    """
     # Of what the original reads, the copy is one more pin: that may then be too many.
     copied = True
     while copied:
         copied = False
         for kind, output in OUTPUTS:
             for cell in joints.cells(kind):
-                copied |= _copy(joints, cell, output, most)
+                copied |= _copy(joints, cell, output, most, apart and kind == "LUT4")
 
 
-def _copy(joints: Joints, cell: Cell, output: str, most: int) -> bool:
-    """Copy a cell that leads to too many pins: it and each copy lead to one part of the design, and about as many as
-    may be. Says whether it did.
+def _copy(joints: Joints, cell: Cell, output: str, most: int, apart: bool) -> bool:
+    """Copy a cell that leads to too many pins, or `apart` to several parts of the design: it and each copy lead to one
+    part, and about as many pins as may be. Says whether it did.
     """
     readers = joints.readers[cell["connections"][output][0]]
-    if _pins(readers) <= most or any(pin.port == "CLK" for pin in readers):
+    if (not apart and _pins(readers) <= most) or any(pin.port == "CLK" for pin in readers):
         return False
     # Names go by place in the design. Parts may be at opposite ends of the chip.
     readers = sorted(readers, key=lambda pin: (_natural(joints.name(pin.cell)), pin.port, pin.at))
     parts = [list(part) for _, part in groupby(readers, lambda pin: joints.name(pin.cell).split(".")[:-1][:2])]
-    _, *others = [group for part in parts for group in _split(part, min(len(part), -(-_pins(part) // most)))]
-    for group in others:
+    groups = [group for part in parts for group in _split(part, min(len(part), -(-_pins(part) // most)))]
+    for group in groups[1:]:
         own = joints.new_bit()  # in its name: the same cell may be copied again
         joints.add(f"{joints.name(cell)}_copy{own}", _like(cell, output, own))
         joints.move(group, own)
-    return bool(others)
+    return len(groups) > 1
 
 
 def _pins(readers: Sequence[Pin]) -> int:

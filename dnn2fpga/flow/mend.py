@@ -16,5 +16,5 @@ def mend(path: Path, dense: bool) -> None:
         joints = Joints(module)
         loosen(joints)
         use_output_registers(joints)
-        copy_drivers(joints, MOST_IF_DENSE if dense else MOST)
+        copy_drivers(joints, MOST_IF_DENSE if dense else MOST, apart=dense)
     path.write_text(json.dumps(netlist, separators=(",", ":")), encoding="utf-8")

@@ -112,17 +112,16 @@ class AdderGraph:
         return held + sum(shape.width for shape in self.shapes[len(self.kernel) :])
 
 
-def graph_of(kernel: np.ndarray, x: Shape, taps: int = 1) -> AdderGraph:
-    """The graph of a kernel `(k, channels)` of integers, for inputs of shape `x`, of `taps` pixels one by one."""
-    return _graph_of(kernel.astype(np.int64).tobytes(), kernel.shape, x, taps)
+def graph_of(kernel: np.ndarray, x: Shape) -> AdderGraph:
+    """The graph of a kernel `(k, channels)` of integers, for inputs of shape `x`."""
+    return _graph_of(kernel.astype(np.int64).tobytes(), kernel.shape, x)
 
 
 @lru_cache(maxsize=64)
-def _graph_of(data: bytes, shape: tuple[int, int], x: Shape, taps: int) -> AdderGraph:
+def _graph_of(data: bytes, shape: tuple[int, int], x: Shape) -> AdderGraph:
     kernel = np.frombuffer(data, np.int64).reshape(shape)
     builder = _Builder(len(kernel))
-    shares = cmvm_solve is not None
-    outputs = _shared(builder, kernel, x, taps) if shares else [builder.total(_digits(c)) for c in kernel.T.tolist()]
+    outputs = _shared(builder, kernel, x) if cmvm_solve else [builder.total(_digits(c)) for c in kernel.T.tolist()]
     graph = builder.finished(kernel, x, outputs)
     assert (_kernel_of(graph) == kernel).all()  # whatever the optimizer did
     return graph
@@ -243,8 +242,7 @@ def _digits(weights: Sequence[int]) -> list[_Term]:
 
 PART = 36
 """Inputs at most that share adders. A graph of all inputs of a large kernel mixes them at random, and its wires reach
-over all its room; parts lie side by side, and take few adders more. A part has all pixels of some channels, so that it
-has its own share of the window and of the line buffer.
+over all its room; parts lie side by side, and take few adders more.
 """
 
 _MOST_DELAY = 3
@@ -256,10 +254,9 @@ second convolution: 5.1 s of a core, then 1.1) and gave the same graph in eight 
 """
 
 
-def _shared(builder: _Builder, kernel: np.ndarray, x: Shape, taps: int) -> list[_Term | None]:
+def _shared(builder: _Builder, kernel: np.ndarray, x: Shape) -> list[_Term | None]:
     """The outputs as alkaid finds them, part of the inputs by part, and the parts' sums added up."""
-    by_channel = np.arange(len(kernel)).reshape(taps, -1).T.ravel()
-    inputs = np.array_split(by_channel, -(-len(kernel) // PART))
+    inputs = np.array_split(np.arange(len(kernel)), -(-len(kernel) // PART))
     parts = [_part(builder, kernel[part], x, [_Term(at) for at in part.tolist()]) for part in inputs]
     return [builder.total(filter(None, terms)) for terms in zip(*parts, strict=True)]
 

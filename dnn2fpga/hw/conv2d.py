@@ -1,6 +1,5 @@
 """2-D convolution: a sliding window before a folded sum of products."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -120,7 +119,7 @@ class Conv2DFolding:
 def foldings(node: QNode) -> Iterator[Conv2DFolding]:
     """Every folding of an integer layer that is worth a look."""
     placement = node.spec.placement(node.input_shape)
-    sums = replace(Sums.of(node, node.spec.groups), taps=math.prod(placement.window.kernel))
+    sums = Sums.of(node, node.spec.groups)
     every: Iterator[DenseFolding | UnrolledFolding] = chain(dense.sum_foldings(sums), unrolled(sums, window.LATE))
     for folding in every:
         yield Conv2DFolding(placement, folding, node.i.zero)

@@ -23,8 +23,7 @@ class Sums:
     `i` and `o` are the shapes of its inputs and outputs, `weight` that of the kernel's integers. Word by word, the
     output is `clamp(round_half_up(((x @ kernel) · multiplier + offset) · 2^-shift))`, clamped as `Rescale` says. The
     inputs come in `blocks` of k, each of which as many channels see, the first block's first. A tensor has that many
-    `positions`, one behind the other; constants are one a channel, or one a position and channel. Of the k inputs, all
-    channels of the first of `taps` pixels come first.
+    `positions`, one behind the other; constants are one a channel, or one a position and channel.
     """
 
     kernel: np.ndarray
@@ -38,7 +37,6 @@ class Sums:
     positions: int = 1
     limits: tuple[int, int] | None = None
     bent: Bent | None = None
-    taps: int = 1
 
     @staticmethod
     def of(node: QNode, blocks: int = 1) -> "Sums":

@@ -88,8 +88,7 @@ class UnrolledFolding:
     @cached_property
     def graphs(self) -> list[AdderGraph]:
         """The adders of each block."""
-        kernels = np.split(self.sums.kernel, self.sums.blocks, axis=1)
-        return [graph_of(kernel, self.i, self.sums.taps) for kernel in kernels]
+        return [graph_of(kernel, self.i) for kernel in np.split(self.sums.kernel, self.sums.blocks, axis=1)]
 
     @cached_property
     def rescale(self) -> Rescale:

@@ -13,9 +13,6 @@ from .timing import Peek, Pop, Process, Put
 LATE = 4
 """Cycles by which the payload of a late window follows its handshake."""
 
-WORD = 36
-"""Bits in a word of an ECP5's block RAM, 512 deep. A memory as shallow is made of such, lowest bits in the first."""
-
 
 class SlidingWindow(wiring.Component):
     """All windows of an image, in raster order, from pixels of `turns` words each.
@@ -110,21 +107,14 @@ def _history(m: Module, name: str, now: Value, n: int, depth: int, advance: Valu
     write = kept.write_port()
     # Read one place ahead; only where there is a single one is the very word read that is being written.
     read = kept.read_port(transparent_for=(write,) if depth == 1 else ())
-    # What is read is written again, one value lower. So pieces of all values lie side by side, and nearly every bit
-    # stays in its block RAM, whose clock-to-output time leaves none for a way to another.
-    piece = max(1, WORD // n)
-    pieces = [slice(low, min(low + piece, len(now))) for low in range(0, len(now), piece)]
-    values = [Signal(len(now), name=f"{name}_{age}") for age in range(n, 0, -1)]
-    stored = Cat(value[bits] for bits in pieces for value in values)
     m.d.comb += [
-        stored.eq(read.data),
         read.addr.eq(ahead),
         read.en.eq(advance),
         write.addr.eq(at),
-        write.data.eq(Cat(value[bits] for bits in pieces for value in (*values[1:], now))),
+        write.data.eq(Cat(read.data, now)[len(now) :]),
         write.en.eq(advance),
     ]
-    return Cat(values)
+    return read.data
 
 
 def _axis(m: Module, name: str, placement: Placement, axis: int, step: Value) -> tuple[Value, Signal, Signal]:

@@ -177,6 +177,32 @@ def test_a_copy_is_read_by_one_part_of_the_design(tmp_path):
     assert sorted(readers) == [["one"] * 10, ["three"] * 4, ["two"] * 25, ["two"] * 25]
 
 
+def test_a_lut_of_a_dense_design_leads_to_one_part_of_it(tmp_path):
+    """One here leads to two; the flip-flop behind which it is to both, then."""
+    netlist(tmp_path, """
+    module part(input clk, en, input [9:0] x, output y);
+      reg [9:0] word;
+      always @(posedge clk) if (en) word <= x;
+      assign y = ^word;
+    endmodule
+    module top(input clk, a, b, input [19:0] x, output [1:0] y);
+      reg asks, may;
+      always @(posedge clk) begin asks <= a; may <= b; end
+      part one(clk, asks & may, x[9:0], y[0]);
+      part two(clk, asks & may, x[19:10], y[1]);
+    endmodule
+    """)  # fmt: skip
+    path, enables = tmp_path / "top.json", []
+    for dense in (False, True):
+        mend(path, dense)
+        module = json.loads(path.read_text())["modules"]["top"]
+        assert every_net_has_a_driver(module)
+        parts = {name.split(".")[0]: cell["connections"]["CE"][0] for name, cell in module["cells"].items()
+                 if cell["type"] == "TRELLIS_FF" and name.startswith(("one.", "two."))}  # fmt: skip
+        enables.append(len(set(parts.values())))
+    assert enables == [1, 2]
+
+
 def test_a_dense_design_has_more_copies(tmp_path):
     """What leads to 60 pins is copied there alone."""
     netlist(tmp_path, """

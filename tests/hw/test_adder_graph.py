@@ -93,16 +93,6 @@ def test_digits_are_counted_as_they_are_listed():
     assert count_digits(kernel) == count_digits(kernel.T) == expected  # a transposed kernel is not contiguous
 
 
-def test_what_shares_adders_has_all_pixels_of_some_channels():
-    pytest.importorskip("alkaid")
-    taps, channels, parts, outputs = 9, 12, 3, 4
-    kernel = np.random.default_rng(4).integers(-8, 8, (taps * channels, outputs))
-    graph = graph_of(kernel, signed(8), taps)
-    part = np.arange(len(kernel)) % channels // (channels // parts)
-    mixed = [row for row in graph.coefficients if len(set(part[row != 0])) > 1]
-    assert len(mixed) == outputs * (parts - 1)  # the sums of sums
-
-
 @pytest.mark.parametrize("bits", [3, 4, 6, 8])
 @pytest.mark.parametrize("shape", [(9, 12), (16, 64), (108, 12), (64, 5)])
 def test_the_bound_of_an_unrolled_layer_is_below_what_it_takes(shape, bits):

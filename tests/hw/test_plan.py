@@ -80,7 +80,7 @@ def test_pairs_of_products_are_used_where_multipliers_are_few(qgraph):
 def test_adders_are_found_only_where_they_may_be_the_cheapest(qgraph, monkeypatch):
     found = []
     graph_of = unrolled.graph_of
-    monkeypatch.setattr(unrolled, "graph_of", lambda kernel, *of: found.append(kernel.shape) or graph_of(kernel, *of))
+    monkeypatch.setattr(unrolled, "graph_of", lambda kernel, x: found.append(kernel.shape) or graph_of(kernel, x))
     plan(qgraph, FOLDINGS, LARGE, 80.0, fps=1_000)
     assert (108, 12) not in found
     plan(qgraph, FOLDINGS, LARGE, 120.0, fps=150_000)
