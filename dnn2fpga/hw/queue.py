@@ -102,15 +102,18 @@ def _any(m: Module, name: str, most: int, more: Value, less: Value, *, full: boo
     """Whether there are any of what is counted, and whether there will be in the next cycle.
 
     There are `most` at most; each clock there is one more, or one less if there are any. Whether there are any is a
-    register, since much waits for it, and follows from others by a LUT, not from the count.
+    register, since much waits for it, and follows from others by a LUT, not from the count: that is a cycle late, for
+    what adds to it and takes from it may come from far.
     """
     count = Signal(range(most + 1), init=most if full else 0, name=name)
+    came, went = Signal(name=f"more_{name}"), Signal(name=f"less_{name}")
     some, single = Signal(init=full, name=f"any_{name}"), Signal(init=full and most == 1, name=f"single_{name}")
     goes, then = less & some, Signal(name=f"next_any_{name}")
     m.d.comb += then.eq(more | (some & ~(single & less)))
-    m.d.sync += [count.eq(count + more - goes), some.eq(then)]
+    now = count + came - went
+    m.d.sync += [came.eq(more), went.eq(goes), count.eq(now), some.eq(then)]
     with m.If(more != goes):
-        m.d.sync += single.eq(Mux(more, ~some, count == 2))
+        m.d.sync += single.eq(Mux(more, ~some, now == 2))
     return some, then
 
 
