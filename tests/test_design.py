@@ -69,9 +69,10 @@ def test_ports_are_those_of_the_verilog(design):
 
 @pytest.mark.parametrize("of", [str, lambda path: path], ids=["str", "Path"])
 def test_build_gives_figures_and_keeps_the_model(qgraph, design, tmp_path, monkeypatch, of):
-    def quick(pipeline, board, out, *, values_in, values_out, manifest, progress):
+    def quick(pipeline, board, out, *, values_in, values_out, manifest, keep, progress):
         assert (values_in, values_out) == (36, 4)
         out.mkdir()
+        keep()
         return BuildResult(out / "design.bit", 80.0, 90.0, 1, 1, 2, 3, 4)
 
     monkeypatch.setattr("dnn2fpga.design.build", quick)
