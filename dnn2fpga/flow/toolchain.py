@@ -88,9 +88,9 @@ def find(tool: str) -> list[str]:
     raise Refusal(f"{tool} is needed and not installed: {names.install}")
 
 
-def _which(program: str) -> str | None:
-    """Where it is, from wherever it will be run."""
-    found = shutil.which(program)
+def _which(program: str, path: str | None = None) -> str | None:
+    """Where it is on `PATH`, or on another `path`, from wherever it will be run."""
+    found = shutil.which(program, path=path)
     return found and os.path.abspath(found)
 
 
@@ -176,4 +176,4 @@ def _share(package: str) -> Path | None:
 
 def _which_pip(name: str) -> str | None:
     """A program that pip installed: beside Python, whose environment need not be active, or on `PATH`."""
-    return shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+    return _which(name, str(Path(sys.executable).parent)) or _which(name)

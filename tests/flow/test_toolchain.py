@@ -83,6 +83,9 @@ def test_a_path_from_here_holds_elsewhere_too(bare, monkeypatch):
     monkeypatch.chdir(bare)
     monkeypatch.setenv("ECPPACK", "bin/mine -v")
     assert toolchain.find("ecppack") == [named, "-v"]
+    on_path = program(bare / "path", "yowasp-icepack")
+    monkeypatch.setenv("PATH", "path")
+    assert toolchain.find("icepack") == [on_path]
 
 
 def test_the_compiler_may_be_wrapped(bare, monkeypatch):
