@@ -178,7 +178,7 @@ def test_a_copy_is_read_by_one_part_of_the_design(tmp_path):
 
 
 def test_a_lut_of_a_dense_design_leads_to_one_part_of_it(tmp_path):
-    """One here leads to two; the flip-flop behind which it is to both, then."""
+    """One enables two here: each part has its own, then."""
     netlist(tmp_path, """
     module part(input clk, en, input [9:0] x, output y);
       reg [9:0] word;

@@ -239,8 +239,8 @@ def test_one_that_fails_ends_all(tool):
 
 def test_nothing_of_a_build_before_is_left(tool):
     tool.seed(1, 90)
-    for kept in ("nextpnr_4.log", "routed_4.json", "placed_orders.csv", "routed_orders.csv"):
-        (tool.out / kept).touch()
+    for name in ("nextpnr_4.log", "routed_4.json", "placed_orders.csv", "routed_orders.csv"):
+        (tool.out / name).touch()
     tool.route()
     assert (tool.out / "placed_orders.csv").exists()
     assert (tool.out / "routed_orders.csv").exists()
