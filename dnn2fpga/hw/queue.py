@@ -21,21 +21,21 @@ PIECES = 32
 """Pieces of LUT memory that a block RAM is worth: more than elsewhere, for its slow output has no register here."""
 
 BACK = 3
-"""Cycles from the taking of the last word of a place to the first in which the place can be booked again."""
+"""Cycles from the taking of the last word of a place to the first in which the place can be booked again, at least."""
 
 
 class CreditQueue(wiring.Component):
     """A queue with room for `depth` bursts (at least 2) of `burst` words, on the way or waiting.
 
     While `free` is high, `book` reserves a place; `next_free` is what `free` will be in the next cycle. The words may
-    come any number of cycles later, with `give` high. A place comes free `BACK` cycles after the last of its words was
-    taken.
+    come any number of cycles later, with `give` high. A place comes free `back` cycles after the last of its words was
+    taken, at least `BACK`: the more, the farther the head of the pipeline, where places are booked, may be.
     """
 
-    def __init__(self, shape: ShapeLike, n: int, depth: int, burst: int = 1) -> None:
+    def __init__(self, shape: ShapeLike, n: int, depth: int, burst: int = 1, back: int = BACK) -> None:
         if depth < 2:
             raise ValueError(f"depth must be at least 2, not {depth!r}")
-        self.shape, self.n, self.depth, self.burst = shape, n, depth, burst
+        self.shape, self.n, self.depth, self.burst, self.back = shape, n, depth, burst, back
         signature = lanes(shape, n)
         super().__init__(
             {
@@ -55,13 +55,12 @@ class CreditQueue(wiring.Component):
         m.submodules.registers = registers = MasterSlave(self.shape, self.n)
         connect(m, registers.o, wiring.flipped(self.o))
 
-        taken, came, word = Signal(2), Signal(), Signal(range(self.burst))
+        taken, came, word = Signal(self.back - 1), Signal(), Signal(range(self.burst))
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += word.eq(Mux(word == self.burst - 1, 0, word + 1))
-        # Two registers: the head of the pipeline, where places are booked, may be far from its end.
         m.d.sync += taken.eq(Cat(self.o.valid & self.o.ready & (word == self.burst - 1), taken))
         m.d.sync += came.eq(self.give)
-        free, next_free = _any(m, "credits", self.depth, taken[1], self.book, full=True)
+        free, next_free = _any(m, "credits", self.depth, taken[-1], self.book, full=True)
         waiting, _ = _any(m, "waiting", words, came, registers.i.ready, full=False)
         m.d.comb += [self.free.eq(free), self.next_free.eq(next_free), registers.i.valid.eq(waiting)]
 
@@ -117,9 +116,9 @@ def _any(m: Module, name: str, most: int, more: Value, less: Value, *, full: boo
     return some, then
 
 
-def timing(depth: int, latency: int) -> Buffer:
+def timing(depth: int, latency: int, back: int = BACK) -> Buffer:
     """A pipeline of `latency` cycles and its queue, as a timed buffer: put when booked."""
-    return Buffer(room=depth, latency=latency + LATENCY, back=BACK)
+    return Buffer(room=depth, latency=latency + LATENCY, back=back)
 
 
 def burst(words: int) -> Process:
@@ -132,12 +131,12 @@ def burst(words: int) -> Process:
         yield Pop(left)
 
 
-def depth_for(latency: int, burst: int, period: int) -> int:
+def depth_for(latency: int, burst: int, period: int, back: int = BACK) -> int:
     """The least depth that never holds up a pipeline of `latency` cycles which gives `burst` words every `period`.
 
     That is the most words that can set out before the place of the first comes free again.
     """
-    window = latency + LATENCY + BACK
+    window = latency + LATENCY + back
     return max(2, burst * (window // period) + min(burst, window % period))
 
 

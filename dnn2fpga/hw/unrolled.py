@@ -29,6 +29,9 @@ MOST_DIGITS = 12_000
 LEAST_ADDERS = 0.3
 """Adders for each signed digit of a kernel, at least: the seed network's second convolution has 0.41."""
 
+CYCLES_A_HOP = 8
+"""Cycles of a pipeline of several layers in which a word may get as far as a signal does in one, at least."""
+
 
 @dataclass(frozen=True, eq=False)
 class UnrolledFolding:
@@ -113,7 +116,12 @@ class UnrolledFolding:
     @property
     def depth(self) -> int:
         """Room in the queue."""
-        return queue.depth_for(self.latency, 1, 1)
+        return queue.depth_for(self.latency, 1, 1, self.back)
+
+    @property
+    def back(self) -> int:
+        """Of the queue: a register more on the way back to the head for every few cycles of the layers before."""
+        return queue.BACK + self.late // CYCLES_A_HOP
 
     def at_least(self, device: Device) -> Resources:
         """Less than it takes, unless its channels have uncommonly much in common."""
@@ -133,7 +141,7 @@ class UnrolledFolding:
         """Its timed twin."""
         if not self.open:
             yield one_a_clock()
-            yield queue.timing(self.depth, self.latency)
+            yield queue.timing(self.depth, self.latency, self.back)
 
     def build(self) -> Unrolled:
         """The component."""
@@ -178,7 +186,7 @@ class Unrolled(LayerComponent[UnrolledFolding]):
                 self.i.ready.eq(self.o.ready),
             ]
             return m
-        m.submodules.queue = results = CreditQueue(folding.o, folding.o_lanes, folding.depth)
+        m.submodules.queue = results = CreditQueue(folding.o, folding.o_lanes, folding.depth, back=folding.back)
         results.book_each(m, wiring.flipped(self.i), folding.latency)
         m.d.comb += results.word.eq(requantize.o)
         connect(m, results.o, wiring.flipped(self.o))

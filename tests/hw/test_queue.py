@@ -21,15 +21,15 @@ WORDS, LANES = 24, 6
 class Line(wiring.Component):
     """A pipeline of some cycles, its queue as on a platform, and a slow reader, which deals each word out in parts."""
 
-    def __init__(self, depth: int, latency: int, parts: int, platform: object) -> None:
-        self.depth, self.latency, self.parts, self.platform = depth, latency, parts, platform
+    def __init__(self, depth: int, latency: int, parts: int, platform: object, back: int = queue.BACK) -> None:
+        self.depth, self.latency, self.parts, self.platform, self.back = depth, latency, parts, platform, back
         super().__init__(
             {"i": In(lanes(unsigned(8), LANES)), "o": Out(lanes(unsigned(8), LANES // parts))},
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        results = CreditQueue(unsigned(8), LANES, self.depth)
+        results = CreditQueue(unsigned(8), LANES, self.depth, back=self.back)
         m.submodules.queue = Fragment.get(results, self.platform)
         m.submodules.narrow = narrow = Narrow(unsigned(8), LANES, self.parts)
         results.book_each(m, wiring.flipped(self.i), self.latency)
@@ -51,12 +51,13 @@ SIZES = pytest.mark.parametrize(
 MEMORIES = pytest.mark.parametrize("platform", [None, ICEBreakerPlatform()], ids=["LUT memory", "block RAM"])
 
 
+@pytest.mark.parametrize("back", [queue.BACK, queue.BACK + 4])
 @MEMORIES
 @SIZES
-def test_words_move_in_the_cycles_that_timing_says(depth, latency, parts, platform):
-    trace = Pysim().run(Line(depth, latency, parts, platform), np.zeros((WORDS, LANES), int), WORDS * parts)
+def test_words_move_in_the_cycles_that_timing_says(depth, latency, parts, platform, back):
+    trace = Pysim().run(Line(depth, latency, parts, platform, back), np.zeros((WORDS, LANES), int), WORDS * parts)
     source, sink = Source(WORDS), Sink()
-    twins = [one_a_clock(), queue.timing(depth, latency), Narrow.timing(parts)]
+    twins = [one_a_clock(), queue.timing(depth, latency, back), Narrow.timing(parts)]
     timing.run([source.process(), *twins, sink.process()])
     assert (source.taken, sink.taken) == (trace.taken.tolist(), trace.given.tolist())
 
@@ -70,12 +71,12 @@ def test_no_word_is_lost_however_it_is_taken(depth, latency, parts, stalls, plat
     assert (trace.words.reshape(-1) == values.reshape(-1)).all()
 
 
-@pytest.mark.parametrize("latency", [0, 3, 9])
-def test_the_least_depth_that_never_holds_up_a_word_a_clock(latency):
-    depth = queue.depth_for(latency, 1, 1)
+@pytest.mark.parametrize(("latency", "back"), [(0, 3), (3, 3), (9, 3), (9, 7)])
+def test_the_least_depth_that_never_holds_up_a_word_a_clock(latency, back):
+    depth = queue.depth_for(latency, 1, 1, back)
     cycles = {}
     for at in (depth - 1, depth):
-        trace = Pysim().run(Line(at, latency, 1, None), np.zeros((4 * depth, LANES), int), 4 * depth)
+        trace = Pysim().run(Line(at, latency, 1, None, back), np.zeros((4 * depth, LANES), int), 4 * depth)
         cycles[at] = trace.taken[-1] - trace.taken[0]
     assert cycles[depth] == 4 * depth - 1 < cycles[depth - 1]
 
