@@ -20,6 +20,7 @@ from .critical import shares
 from .family import Family
 from .placed import promised, tell_router
 from .programs import Ended, Programs
+from .seats import seat
 
 SEEDS = 8
 """How many seeds are tried at most."""
@@ -209,9 +210,11 @@ class _Search:
         return Routed(seed, min(shares(report).values()) * self._clock_mhz, report)
 
     def _place(self, seed: int) -> _Placed:
-        """Place a dense design, into `placed_<seed>.json`: a hundred megabytes."""
+        """Place a dense design, into `placed_<seed>.json`, a hundred megabytes, and seat its multipliers anew."""
         options = (*self._family.dense, "--no-route", "--write", f"placed_{seed}.json")
         clocks = promised(self._nextpnr(seed, "top.json", *options))
+        seated = seat(self._out / f"placed_{seed}.json", {name: gives for name, (gives, _) in clocks.items()})
+        clocks = {name: (seated[name], asked) for name, (_, asked) in clocks.items()}
         return _Placed(seed, min(gives / asked for gives, asked in clocks.values()) * self._clock_mhz, clocks)
 
     def _route_placed(self, best: _Placed) -> Routed:

@@ -1,5 +1,7 @@
 """The sliding window: an image streams in, pixel by pixel, and every window of it streams out."""
 
+from typing import NamedTuple
+
 from amaranth import C, Cat, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -42,16 +44,16 @@ class SlidingWindow(wiring.Component):
         (kernel_y, kernel_x), (tap_y, tap_x) = placement.window.kernel, placement.window.dilation
         width = placement.padded[1]
 
-        # Where we are: turn, position, whether it lies in the image, can be passed now, and whether a window ends here.
-        advance, inside, passes, ends, free, moves = (Signal() for _ in range(6))
+        # Where we are: turn, place, whether it lies in the image, can be passed now, and whether a window ends here.
+        advance, passes, free, moves, next_row = (Signal() for _ in range(5))
         turn, last_turn = Signal(range(self.turns)), Signal(init=self.turns == 1)
-        inside_x, window_x, ends_row = _axis(m, "x", placement, 1, moves)
-        inside_y, window_y, _ = _axis(m, "y", placement, 0, moves & ends_row)
+        x, y = _axis(m, "x", placement, 1, moves), _axis(m, "y", placement, 0, next_row)
+        inside = _both(m, "inside", x.inside, y.inside, moves, x.last)
+        ends = _both(m, "ends", x.window, y.window, moves, x.last)
         m.d.comb += [
             moves.eq(advance & last_turn),
-            inside.eq(inside_x & inside_y),
+            next_row.eq(moves & x.last),
             passes.eq(self.i.valid | ~inside),
-            ends.eq(window_x & window_y),
             self.i.ready.eq(inside & free),
             advance.eq(free & passes),
         ]
@@ -67,18 +69,20 @@ class SlidingWindow(wiring.Component):
         if self.late:  # the line buffer is where its readers are, far from what books room
             moves_on, now = Signal(), Signal.like(pixel, reset_less=True)
             m.d.sync += [moves_on.eq(advance), now.eq(pixel)]
-        above = []
-        if kernel_y > 1:
-            kept = _history(m, "lines", now, placement.window.reach[0] - 1, width * self.turns, moves_on)
-            above = [kept.word_select(ky * tap_y, len(pixel)) for ky in range(kernel_y - 1)]
-        column = Cat(*above, now)
+        rows, came = placement.window.reach[0], now
+        if rows > 1:
+            came = _history(m, "lines", now, rows - 1, width * self.turns, moves_on, late=self.late)
+        elif self.late:
+            came = Signal.like(now, name="came", reset_less=True)
+            m.d.sync += came.eq(now)
+        column = Cat(came.word_select(ky * tap_y, len(pixel)) for ky in range(kernel_y))
 
         step, newest = advance, column
         if self.late:
             # Without a reset, which would be a LUT before each of the copies that a wide window needs (`flow.copies`).
             moved_on, step = (Signal(name=name, reset_less=True) for name in ("moved_on", "step"))
-            came, newest = (Signal(len(column), name=name, reset_less=True) for name in ("came", "newest"))
-            m.d.sync += [moved_on.eq(moves_on), step.eq(moved_on), came.eq(column), newest.eq(came)]
+            newest = Signal(len(column), name="newest", reset_less=True)
+            m.d.sync += [moved_on.eq(moves_on), step.eq(moved_on), newest.eq(column)]
             m.d.comb += [free.eq(self.o.ready | ~ends), self.o.valid.eq(ends & passes)]
         else:
             m.d.comb += free.eq(~self.o.valid | self.o.ready)
@@ -92,7 +96,7 @@ class SlidingWindow(wiring.Component):
         columns = Signal(data.ArrayLayout(len(column), reach), reset_less=True)
         before = columns.as_value()[len(column) :]
         if self.turns > 1 and reach > 1:
-            before = _history(m, "columns", newest, reach - 1, self.turns, step)
+            before = _history(m, "columns", newest, reach - 1, self.turns, step)[: -len(newest)]
         with m.If(step):
             m.d.sync += columns.as_value().eq(Cat(before, newest))
         values = (columns[kx * tap_x].word_select(ky, len(pixel)) for ky in range(kernel_y) for kx in range(kernel_x))
@@ -100,33 +104,57 @@ class SlidingWindow(wiring.Component):
         return m
 
 
-def _history(m: Module, name: str, now: Value, n: int, depth: int, advance: Value) -> Value:
-    """The `n` values that were `now` when its place came before, the oldest lowest. `depth` places come in turn."""
+def _history(m: Module, name: str, now: Value, n: int, depth: int, advance: Value, *, late: bool = False) -> Value:
+    """The `n` values that were `now` when its place came before, the oldest lowest, and `now`; `depth` places come in
+    turn. If `late` it is given a cycle later, by registers, and no path leads from a block RAM to the next.
+    """
     at, ahead = buffer.places(m, f"{name}_at", depth, advance)
     m.submodules[name] = kept = buffer.buffer(depth, n * len(now), apart=depth > 1)
     write = kept.write_port()
     # Read one place ahead; only where there is a single one is the very word read that is being written.
     read = kept.read_port(transparent_for=(write,) if depth == 1 else ())
+    came = written = Cat(read.data, now)
+    place, writes = at, advance
+    if late:
+        came = Signal(len(written), name=f"{name}_came", reset_less=True)
+        m.d.sync += came.eq(written)
+        if depth > 2:  # so that the place is not being read by then
+            place, writes = Signal.like(at, name=f"{name}_place"), Signal(name=f"{name}_writes")
+            m.d.sync += [place.eq(at), writes.eq(advance)]
+            written = came
     m.d.comb += [
         read.addr.eq(ahead),
         read.en.eq(advance),
-        write.addr.eq(at),
-        write.data.eq(Cat(read.data, now)[len(now) :]),
-        write.en.eq(advance),
+        write.addr.eq(place),
+        write.data.eq(written[len(now) :]),
+        write.en.eq(writes),
     ]
-    return read.data
+    return came
 
 
-def _axis(m: Module, name: str, placement: Placement, axis: int, step: Value) -> tuple[Value, Signal, Signal]:
-    """Of a position along one axis: whether it is in the image, whether a window can end there, whether it is the last.
+class _Known(NamedTuple):
+    """What is so at a place of an axis, and what is at the one ahead."""
 
-    All of it is known a cycle early: the enable of a whole window's registers hangs on it.
-    """
+    now: Signal
+    ahead: Value
+
+
+class _Axis(NamedTuple):
+    """Of a place along an axis: whether it lies in the image, whether a window ends there, whether it is the last."""
+
+    inside: _Known
+    window: _Known
+    last: Signal
+
+
+def _axis(m: Module, name: str, placement: Placement, axis: int, step: Value) -> _Axis:
+    """The places along one axis, one after another with each `step`."""
     padded, size, before = placement.padded[axis], placement.shape[axis], placement.before[axis]
     reach, stride = placement.window.reach[axis], placement.window.strides[axis]
     at, ahead, last = Signal(range(padded), name=name), Signal(range(padded)), Signal(init=padded == 1)
     left, left_ahead = Signal(range(max(reach, stride)), init=reach - 1), Signal(range(max(reach, stride)))
     window, inside = Signal(init=reach == 1, name=f"window_{name}"), Signal(init=before == 0, name=f"inside_{name}")
+    inside_ahead = C(1) if (before, padded) == (0, size) else (ahead >= before) & (ahead < before + size)
     m.d.comb += [
         ahead.eq(Mux(last, 0, at + 1)),
         left_ahead.eq(Mux(last, reach - 1, Mux(window, stride - 1, left - 1))),
@@ -137,9 +165,17 @@ def _axis(m: Module, name: str, placement: Placement, axis: int, step: Value) ->
             last.eq(ahead == padded - 1),
             left.eq(left_ahead),
             window.eq(left_ahead == 0),
-            inside.eq((ahead >= before) & (ahead < before + size)),
+            inside.eq(inside_ahead),
         ]
-    return C(1) if (before, padded) == (0, size) else inside, window, last
+    return _Axis(_Known(inside, inside_ahead), _Known(window, left_ahead == 0), last)
+
+
+def _both(m: Module, name: str, x: _Known, y: _Known, step: Value, next_row: Value) -> Signal:
+    """Whether something is so along both axes: a register, for the enable of a whole window's registers hangs on it."""
+    both = Signal(init=x.now.init & y.now.init, name=name)
+    with m.If(step):
+        m.d.sync += both.eq(x.ahead & Mux(next_row, y.ahead, y.now))
+    return both
 
 
 def line_bits(placement: Placement, width: int) -> int:

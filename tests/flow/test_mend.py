@@ -7,7 +7,7 @@ import pytest
 from dnn2fpga.flow import toolchain
 from dnn2fpga.flow.copies import copy_drivers
 from dnn2fpga.flow.joints import Joints
-from dnn2fpga.flow.mend import mend
+from dnn2fpga.flow.mend import ANYWHERE, mend
 from dnn2fpga.flow.output_registers import use_output_registers
 
 
@@ -216,6 +216,15 @@ def test_a_dense_design_has_more_copies(tmp_path):
         mend(path, dense)
         registers.append(len(of_kind(json.loads(path.read_text())["modules"]["top"], "TRELLIS_FF")))
     assert registers == [61, 62]
+
+
+def test_a_dense_design_tells_the_placer_where_its_multipliers_may_go(tmp_path):
+    netlist(tmp_path, "module top(input a, output y); assign y = ~a; endmodule")
+    path, settings = tmp_path / "top.json", []
+    for dense in (False, True):
+        mend(path, dense)
+        settings.append(json.loads(path.read_text())["modules"]["top"].get("settings"))
+    assert settings == [None, ANYWHERE]
 
 
 def test_a_lut_memory_is_as_many_pins_as_it_is_luts(tmp_path):

@@ -87,7 +87,7 @@ def tool(tmp_path, monkeypatch):
 PLACES = """
 case "$*" in
   *"--placer-heap-timingweight 40 --no-route"*)
-    echo '{"modules": {"top": {"settings": {"router": "router1", "seed": "1"}}}}' > placed_$seed.json
+    echo '{"modules": {"top": {"cells": {}, "settings": {"router": "router1", "seed": "1"}}}}' > placed_$seed.json
     echo "Info: Max frequency for clock  'clk': 200.00 MHz (PASS at 80.00 MHz)"
     echo "Info: Max frequency for clock  'clk': %s MHz (FAIL at 80.00 MHz)"
     echo "Info: Max frequency for clock 'wire': 60.00 MHz (PASS at 25.00 MHz)";;

@@ -1,0 +1,111 @@
+"""The longest path of a placed ECP5 design, by where its cells are: nextpnr tells it only of what it places itself."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from functools import cache
+from math import inf
+from typing import Any
+
+from .joints import Bit, Cell
+
+# Delays in ps, of speed grade 6. How much faster a change makes a design is told by the ratio of two estimates.
+STARTS = {"TRELLIS_FF": 525, "MULT18X18D": 730, "DP16KD": 5730}
+"""From the clock to an output."""
+OUTPUT_REGISTER = 900
+"""The same of a block RAM that has one."""
+LUT, INTO_CARRY, CARRY, OUT_OF_CARRY = 240, 450, 36, 440
+
+NO_PATH = re.compile(r"W(CK|RE|D|AD\d)|CLK[AB0-3]?")
+"""Inputs of a LUT that only write to it, and clocks."""
+
+_BEL = re.compile(r"X(\d+)/Y(\d+)/")
+
+Tile = tuple[int, int]
+
+
+class Places:
+    """Where the cells of a module are that nextpnr wrote, placed, and what drives and reads its nets.
+
+    Each port of a placed cell is one bit. Constants are left out, for they are everywhere.
+    """
+
+    def __init__(self, module: Mapping[str, Any]) -> None:
+        self.cells: list[Cell] = [cell for name, cell in module["cells"].items() if not name.startswith("$PACKER_")]
+        self.driver: dict[Bit, tuple[Cell, str]] = {}
+        self._readers: defaultdict[Bit, list[Cell]] = defaultdict(list)
+        for cell in self.cells:
+            for port, bit in inputs(cell):
+                if not NO_PATH.fullmatch(port):
+                    self._readers[bit].append(cell)
+            for port, bit in _ports(cell, "output"):
+                self.driver[bit] = cell, port
+
+    def neighbours(self, cell: Cell) -> Iterator[Cell]:
+        """The cells at the other ends of a cell's wires, clocks apart: of each wire one."""
+        for port, bit in inputs(cell):
+            if bit in self.driver and not NO_PATH.fullmatch(port):
+                yield self.driver[bit][0]
+        for _, bit in _ports(cell, "output"):
+            yield from self._readers[bit]
+
+    def longest_ps(self, clock: Bit) -> float:
+        """The longest path that starts with a clock: `-inf` if none does."""
+
+        @cache
+        def arrival(bit: Bit) -> float:
+            if bit not in self.driver:
+                return -inf
+            cell, output = self.driver[bit]
+            if cell["type"] in STARTS:
+                return _start(cell, output) if [clock] in cell["connections"].values() else -inf
+            if cell["type"] != "TRELLIS_COMB":
+                return -inf
+            return max((enters(cell, port, of) + _through(port, output) for port, of in inputs(cell)), default=-inf)
+
+        def enters(cell: Cell, port: str, bit: Bit) -> float:
+            if bit not in self.driver or NO_PATH.fullmatch(port):
+                return -inf
+            driver, output = self.driver[bit]
+            joined = (output, port) in {("F", "DI"), ("FCO", "FCI")}  # within a slice, or from one to the next
+            return arrival(bit) + (0 if joined else wire_ps(tile(driver), tile(cell)))
+
+        ends = (cell for cell in self.cells if cell["type"] in (*STARTS, "TRELLIS_RAMW"))
+        return max(enters(cell, port, bit) for cell in ends for port, bit in inputs(cell))
+
+
+def tile(cell: Cell) -> Tile:
+    """Where a cell is."""
+    found = _BEL.match(cell["attributes"]["NEXTPNR_BEL"])
+    assert found is not None, cell
+    return int(found[1]), int(found[2])
+
+
+def wire_ps(one: Tile, other: Tile) -> int:
+    """What nextpnr expects of a wire from tile to tile, in ps: `predictDelay` of its `ecp5/arch.cc`."""
+    dx, dy = abs(one[0] - other[0]), abs(one[1] - other[1])
+    return 80 * (6 + max(dx - 5, 0) + max(dy - 5, 0) + 2 * (min(dx, 5) + min(dy, 5)))
+
+
+def inputs(cell: Cell) -> list[tuple[str, Bit]]:
+    """The inputs of a placed cell that are joined to a net, and to which."""
+    return _ports(cell, "input")
+
+
+def _ports(cell: Cell, direction: str) -> list[tuple[str, Bit]]:
+    directions = cell["port_directions"]
+    return [(port, bits[0]) for port, bits in cell["connections"].items() if bits and directions[port] == direction]
+
+
+def _start(cell: Cell, output: str) -> int:
+    registered = cell["type"] == "DP16KD" and cell["parameters"][f"REGMODE_{output[2]}"] == "OUTREG"
+    return OUTPUT_REGISTER if registered else STARTS[cell["type"]]
+
+
+def _through(port: str, output: str) -> int:
+    """From an input of a LUT, one in a carry chain maybe, to its output."""
+    if output == "FCO":
+        return CARRY if port == "FCI" else INTO_CARRY
+    return OUT_OF_CARRY if port == "FCI" else LUT
