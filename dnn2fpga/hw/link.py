@@ -25,11 +25,6 @@ from .slip import SlipDecoder, SlipEncoder
 from .stream import MasterSlave, connect
 from .uart import UartRx, UartTx
 
-HOPS = 3
-"""Pairs of registers on the way from the memory of an image to the pipeline, which may be at the other end of the chip:
-the last of them should be where the pipeline is.
-"""
-
 
 class Link(wiring.Component):
     """Stands between the pins `rx`, `tx` and a pipeline's streams: feeds `to_pipeline`, reads
@@ -90,13 +85,11 @@ class Link(wiring.Component):
         # A register, for no path to lead from the wire's timer to what judges a frame.
         m.d.wire += [receiver.i.payload.eq(decoder.o.payload), receiver.i.valid.eq(decoder.o.valid)]
         wiring.connect(m, receiver.feeder, feeder.receiver)
-        # The pipeline may be at the other end of the chip.
-        layout, image = self.to_pipeline.payload.shape(), feeder.image
-        for hop in range(HOPS):
-            m.submodules[f"hop{hop}"] = registers = MasterSlave(layout.elem_shape, layout.length)
-            connect(m, image, registers.i)
-            image = registers.o
-        connect(m, image, wiring.flipped(self.to_pipeline))
+        # The pipeline may be far from the memory: registers stand half the way.
+        layout = self.to_pipeline.payload.shape()
+        m.submodules.to = to = MasterSlave(layout.elem_shape, layout.length)
+        connect(m, feeder.image, to.i)
+        connect(m, to.o, wiring.flipped(self.to_pipeline))
         connect(m, wiring.flipped(self.from_pipeline), outputs.i)
         m.d.sync += outputs.begins.eq(feeder.begins)
         m.d.comb += outputs.enters.eq(self.to_pipeline.valid & self.to_pipeline.ready)
