@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from functools import cache
+from graphlib import TopologicalSorter
 from math import inf
 from typing import Any
 
@@ -21,6 +21,7 @@ LUT, INTO_CARRY, CARRY, OUT_OF_CARRY = 240, 450, 36, 440
 NO_PATH = re.compile(r"W(CK|RE|D|AD\d)|CLK[AB0-3]?")
 """Inputs of a LUT that only write to it, and clocks."""
 
+_SIDE = re.compile(r"([AB])\d*$")
 _BEL = re.compile(r"X(\d+)/Y(\d+)/")
 
 Tile = tuple[int, int]
@@ -42,9 +43,17 @@ class Places:
                     self._readers[bit].append(cell)
             for port, bit in _ports(cell, "output"):
                 self.driver[bit] = cell, port
+        waits_for = {bit: self._before(cell) for bit, (cell, _) in self.driver.items()}
+        self._order = list(TopologicalSorter(waits_for).static_order())
+
+    def _before(self, cell: Cell) -> list[Bit]:
+        """What its outputs wait for: those of a register for nothing."""
+        if cell["type"] != "TRELLIS_COMB":
+            return []
+        return [bit for port, bit in inputs(cell) if bit in self.driver and not NO_PATH.fullmatch(port)]
 
     def neighbours(self, cell: Cell) -> Iterator[Cell]:
-        """The cells at the other ends of a cell's wires, clocks apart: of each wire one."""
+        """The cells at the other ends of a cell's wires, clocks apart: one for each wire."""
         for port, bit in inputs(cell):
             if bit in self.driver and not NO_PATH.fullmatch(port):
                 yield self.driver[bit][0]
@@ -52,28 +61,33 @@ class Places:
             yield from self._readers[bit]
 
     def longest_ps(self, clock: Bit) -> float:
-        """The longest path that starts with a clock: `-inf` if none does."""
+        """The longest path from a register of a clock to one of the same, 0 if there is none.
 
-        @cache
-        def arrival(bit: Bit) -> float:
-            if bit not in self.driver:
-                return -inf
-            cell, output = self.driver[bit]
-            if cell["type"] in STARTS:
-                return _start(cell, output) if [clock] in cell["connections"].values() else -inf
-            if cell["type"] != "TRELLIS_COMB":
-                return -inf
-            return max((enters(cell, port, of) + _through(port, output) for port, of in inputs(cell)), default=-inf)
+        A LUT memory is written by whatever clock: a placed design does not say.
+        """
+        arrivals: dict[Bit, float] = {}
 
         def enters(cell: Cell, port: str, bit: Bit) -> float:
-            if bit not in self.driver or NO_PATH.fullmatch(port):
+            if NO_PATH.fullmatch(port) or (arrival := arrivals.get(bit, -inf)) == -inf:
                 return -inf
             driver, output = self.driver[bit]
             joined = (output, port) in {("F", "DI"), ("FCO", "FCI")}  # within a slice, or from one to the next
-            return arrival(bit) + (0 if joined else wire_ps(tile(driver), tile(cell)))
+            return arrival + (0 if joined else wire_ps(tile(driver), tile(cell)))
 
-        ends = (cell for cell in self.cells if cell["type"] in (*STARTS, "TRELLIS_RAMW"))
-        return max(enters(cell, port, bit) for cell in ends for port, bit in inputs(cell))
+        for bit in self._order:
+            cell, output = self.driver[bit]
+            if cell["type"] in STARTS:
+                arrivals[bit] = _start(cell, output) if _clock(cell, output) == clock else -inf
+            elif cell["type"] == "TRELLIS_COMB":
+                paths = (enters(cell, port, of) + _through(port, output) for port, of in inputs(cell))
+                arrivals[bit] = max(paths, default=-inf)
+        ends = (
+            enters(cell, port, bit)
+            for cell in self.cells
+            for port, bit in inputs(cell)
+            if cell["type"] == "TRELLIS_RAMW" or (cell["type"] in STARTS and _clock(cell, port) == clock)
+        )
+        return max(0, max(ends, default=0))
 
 
 def tile(cell: Cell) -> Tile:
@@ -84,7 +98,10 @@ def tile(cell: Cell) -> Tile:
 
 
 def wire_ps(one: Tile, other: Tile) -> int:
-    """What nextpnr expects of a wire from tile to tile, in ps: `predictDelay` of its `ecp5/arch.cc`."""
+    """What nextpnr expects of a wire from tile to tile, in ps: `predictDelay` of its `ecp5/arch.cc`, for speed grade 6.
+
+    Within a tile some wires cost nothing there, which are not told apart here.
+    """
     dx, dy = abs(one[0] - other[0]), abs(one[1] - other[1])
     return 80 * (6 + max(dx - 5, 0) + max(dy - 5, 0) + 2 * (min(dx, 5) + min(dy, 5)))
 
@@ -97,6 +114,12 @@ def inputs(cell: Cell) -> list[tuple[str, Bit]]:
 def _ports(cell: Cell, direction: str) -> list[tuple[str, Bit]]:
     directions = cell["port_directions"]
     return [(port, bits[0]) for port, bits in cell["connections"].items() if bits and directions[port] == direction]
+
+
+def _clock(cell: Cell, port: str) -> Bit | None:
+    """What clocks a register, or one of the two ports of a block RAM."""
+    name = {"TRELLIS_FF": "CLK", "MULT18X18D": "CLK0"}.get(cell["type"]) or "CLK" + _SIDE.findall(port)[0]
+    return next(iter(cell["connections"].get(name, [])), None)
 
 
 def _start(cell: Cell, output: str) -> int:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from .joints import Cell
 from .longest import Places, tile, wire_ps
@@ -31,11 +30,13 @@ Seat = tuple[int, int, str]
 
 def seat(placed: Path, clocks: Mapping[str, float]) -> dict[str, float]:
     """Move the multipliers of the design in `placed`, as nextpnr wrote it, to the seats that are best for all of them
-    together, if any. Gives what becomes of `clocks`, in MHz by their nets.
+    together, unless that makes a clock slower. Gives what becomes of `clocks`, in MHz by their nets.
 
     Seats are those of all groups of multipliers of which one is in use. Every wire between a multiplier and anything
     else counts, by the delay that nextpnr expects of it.
     """
+    from scipy.optimize import linear_sum_assignment  # a third of a second, for a few designs only
+
     design = json.loads(placed.read_text(encoding="utf-8"))
     (module,) = design["modules"].values()
     places = Places(module)
@@ -49,8 +50,11 @@ def seat(placed: Path, clocks: Mapping[str, float]) -> dict[str, float]:
     for cell, at in zip(cells, linear_sum_assignment(costs)[1], strict=True):
         x, y, name = seats[at]
         cell["attributes"]["NEXTPNR_BEL"] = f"X{x}/Y{y}/{name}"
+    after = {name: places.longest_ps(net) for name, net in nets.items()}
+    if any(after[name] > before[name] for name in clocks):
+        return dict(clocks)
     placed.write_text(json.dumps(design, separators=(",", ":")), encoding="utf-8")
-    return {name: mhz * before[name] / places.longest_ps(nets[name]) for name, mhz in clocks.items()}
+    return {name: mhz * before[name] / after[name] if after[name] else mhz for name, mhz in clocks.items()}
 
 
 def _group(cell: Cell) -> list[Seat]:

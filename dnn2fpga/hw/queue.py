@@ -35,6 +35,8 @@ class CreditQueue(wiring.Component):
     def __init__(self, shape: ShapeLike, n: int, depth: int, burst: int = 1, back: int = BACK) -> None:
         if depth < 2:
             raise ValueError(f"depth must be at least 2, not {depth!r}")
+        if back < BACK:
+            raise ValueError(f"back must be at least {BACK}, not {back!r}")
         self.shape, self.n, self.depth, self.burst, self.back = shape, n, depth, burst, back
         signature = lanes(shape, n)
         super().__init__(

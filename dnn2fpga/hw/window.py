@@ -106,7 +106,8 @@ class SlidingWindow(wiring.Component):
 
 def _history(m: Module, name: str, now: Value, n: int, depth: int, advance: Value, *, late: bool = False) -> Value:
     """The `n` values that were `now` when its place came before, the oldest lowest, and `now`; `depth` places come in
-    turn. If `late` it is given a cycle later, by registers, and no path leads from a block RAM to the next.
+    turn. If `late` it is given a cycle later, by registers, and where there are more than two places no path leads from
+    a memory to the next.
     """
     at, ahead = buffer.places(m, f"{name}_at", depth, advance)
     m.submodules[name] = kept = buffer.buffer(depth, n * len(now), apart=depth > 1)

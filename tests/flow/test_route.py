@@ -120,6 +120,18 @@ def test_a_dense_design_is_placed_with_some_seeds_and_one_of_them_routed(tool, p
     assert "Max frequency" in (tool.out / f"nextpnr_{routed}.log").read_text()
 
 
+def test_a_placement_promises_what_it_does_with_its_multipliers_seated_anew(tool, monkeypatch):
+    def seat(placed, clocks):
+        assert placed.name == "placed_1.json"
+        return {name: mhz * (1.2 if name == "clk" else 1) for name, mhz in clocks.items()}
+
+    monkeypatch.setattr(module, "seat", seat)
+    tool.seed(1, CLOCK, PLACES % (70, "true"))
+    tool.all_others(CLOCK, "exec sleep 60")
+    assert tool.route(dense=True).tried == 1
+    assert (tool.out / "clocks_1").read_text() == constraints(SPARE * CLOCK, 25 * SPARE)
+
+
 ENDLESS = f"exec yes 'Info: iter={ROUNDS + 1} wires=9 overused=0 tmgfail=7'"
 
 

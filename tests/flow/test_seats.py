@@ -8,7 +8,7 @@ from amaranth import Fragment, Module, Signal
 from amaranth.back import rtlil
 from dnn2fpga.platforms import find
 
-from dnn2fpga.flow import toolchain
+from dnn2fpga.flow import seats, toolchain
 from dnn2fpga.flow.longest import Places
 from dnn2fpga.flow.placed import promised
 from dnn2fpga.flow.seats import MULTIPLIER, seat
@@ -62,6 +62,26 @@ def test_multipliers_that_stand_far_off_come_back(placed, tmp_path):
     seats = seats_of(module_of(tmp_path / "far.json"))
     assert len(set(seats)) == 3
     assert "X4/Y22/MULT18_0" not in seats
+
+
+def test_seats_that_are_best_are_kept(placed, tmp_path):
+    path = tmp_path / "best.json"
+    path.write_text(placed[0].read_text())
+    assert seat(path, placed[1]) == pytest.approx(placed[1])
+    assert seats_of(module_of(path)) == seats_of(module_of(placed[0]))
+
+
+def test_seats_that_make_a_clock_slower_are_not_taken(placed, tmp_path, monkeypatch):
+    monkeypatch.setattr(seats, "_costs", lambda places, cell, seats: [float(x) for x, _, _ in seats])
+    module = module_of(placed[0])
+    for cell in module["cells"].values():
+        if cell["attributes"].get("NEXTPNR_BEL") == seats_of(module)[0]:
+            cell["attributes"]["NEXTPNR_BEL"] = "X4/Y22/MULT18_0"  # brings the seats of another group into play
+            break
+    path = tmp_path / "slower.json"
+    path.write_text(text := json.dumps({"modules": {"top": module}}))
+    assert seat(path, placed[1]) == placed[1]
+    assert path.read_text() == text
 
 
 def test_a_design_without_multipliers_stays_as_it_is(placed, tmp_path):

@@ -84,3 +84,8 @@ def test_the_least_depth_that_never_holds_up_a_word_a_clock(latency, back):
 def test_refuses_a_depth_of_one():
     with pytest.raises(ValueError, match="depth must be at least 2, not 1"):
         CreditQueue(unsigned(8), 1, 1)
+
+
+def test_refuses_a_way_back_that_is_too_short():
+    with pytest.raises(ValueError, match="back must be at least 3, not 2"):
+        CreditQueue(unsigned(8), 1, 2, back=2)
