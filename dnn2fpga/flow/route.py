@@ -102,7 +102,8 @@ def route(
 
     The lowest seed that meets the clock is kept, or else the fastest: the same on every machine, however many run at
     once. The first runs alone, and shows how much memory a run takes. A `dense` design is placed with up to `PLACED`
-    seeds, at once from the first, and only the best is routed, for the clock that its placement promises. The routed
+    seeds, at once from the first, and only the best is routed, for the clock that its placement promises. Where the
+    first seed is farther than `REACH` from the clock, it is the only one. The routed
     design is then in `top.<ending>`; every run leaves its log, `nextpnr_<seed>.log`. `progress` is told of nextpnr's
     steps.
 
@@ -162,9 +163,12 @@ class _Search:
         return replace(best, tried=tried)
 
     def dense(self) -> Routed:
-        """Place with several seeds, until the clock is promised, and route the best."""
+        """Place with several seeds, until the clock is promised or the first is far from it, and route the best."""
         enough = SPARE * self._clock_mhz / SURE
-        placed, tried = _best(self._run(self._place, range(1, PLACED + 1), enough, at_once=_at_once()), enough)
+        found = self._run(
+            self._place, range(1, PLACED + 1), enough, too_few_mhz=self._clock_mhz / REACH, at_once=_at_once()
+        )
+        placed, tried = _best(found, enough)
         return replace(self._route_placed(placed), tried=tried)
 
     def end(self) -> None:
@@ -176,9 +180,15 @@ class _Search:
         return self._out / f"routed_{seed}.{self._family.routed}"
 
     def _run(
-        self, step: Callable[[int], _AnySeed], seeds: Sequence[int], enough_mhz: float, *, at_once: int
+        self,
+        step: Callable[[int], _AnySeed],
+        seeds: Sequence[int],
+        enough_mhz: float,
+        *,
+        too_few_mhz: float = 0,
+        at_once: int,
     ) -> list[_AnySeed]:
-        """What the seeds give, in their order, but for those above one that gives enough."""
+        """What the seeds give, in their order, but for those above one that gives enough, or the first too few."""
 
         def one(seed: int) -> _AnySeed | None:
             try:
@@ -188,7 +198,7 @@ class _Search:
             finally:
                 with self._lock:
                     self._steps.pop(seed, None)
-            if found.fmax_mhz >= enough_mhz:
+            if found.fmax_mhz >= enough_mhz or (seed == seeds[0] and found.fmax_mhz < too_few_mhz):
                 self._programs.end_above(seed)
             return found
 

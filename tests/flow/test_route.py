@@ -120,6 +120,12 @@ def test_a_dense_design_is_placed_with_some_seeds_and_one_of_them_routed(tool, p
     assert "Max frequency" in (tool.out / f"nextpnr_{routed}.log").read_text()
 
 
+def test_a_first_placement_that_is_far_from_the_clock_is_the_only_one(tool):
+    tool.seed(1, 60.0, PLACES % (CLOCK / REACH - 1, "true"))
+    tool.all_others(CLOCK, "exec sleep 60")
+    assert (tool.route(dense=True).tried, tool.none_lives()) == (1, True)
+
+
 def test_a_placement_promises_what_it_does_with_its_multipliers_seated_anew(tool, monkeypatch):
     def seat(placed, clocks):
         assert placed.name == "placed_1.json"
