@@ -282,6 +282,8 @@ class _Search:
                 f"the design is too large for {self._board.name}: {use[2]} {use[1]} of {use[3]}",
                 {self._family.placed.get(use[1], use[1]): int(use[2])},
             )
+        if "Unable to find legal placement for all cells" in line:
+            raise Shortfall(f"the design is too dense for {self._board.name}: not all of its cells find a place", {})
 
     def _tell(self, seed: int, line: str) -> None:
         """Of the step that begins with `line` of the log, if one does."""

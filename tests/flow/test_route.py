@@ -169,6 +169,12 @@ def test_a_slow_clock_that_is_not_kept_to_counts_as_much_of_the_one_asked_for(to
     assert (routed.seed, routed.fmax_mhz) == (2, CLOCK)
 
 
+def test_a_design_that_finds_no_place_is_too_dense(tool):
+    tool.seed(1, CLOCK, "echo 'ERROR: Unable to find legal placement for all cells, ...'; exit 125")
+    with pytest.raises(Shortfall, match="too dense for ulx3s_12f: not all of its cells find a place"):
+        tool.route()
+
+
 def test_only_large_designs_of_a_family_that_knows_them_are_dense():
     assert [FAMILIES["ecp5"].is_dense(luts) for luts in (DENSE, DENSE + 1)] == [False, True]
     assert not FAMILIES["ice40"].is_dense(DENSE + 1)
