@@ -21,7 +21,6 @@ LUT, INTO_CARRY, CARRY, OUT_OF_CARRY = 240, 450, 36, 440
 NO_PATH = re.compile(r"W(CK|RE|D|AD\d)|CLK[AB0-3]?")
 """Inputs of a LUT that only write to it, and clocks."""
 
-_SIDE = re.compile(r"([AB])\d*$")
 _BEL = re.compile(r"X(\d+)/Y(\d+)/")
 
 Tile = tuple[int, int]
@@ -35,28 +34,25 @@ class Places:
 
     def __init__(self, module: Mapping[str, Any]) -> None:
         self.cells: list[Cell] = [cell for name, cell in module["cells"].items() if not name.startswith("$PACKER_")]
-        self.driver: dict[Bit, tuple[Cell, str]] = {}
+        self._driver: dict[Bit, tuple[Cell, str]] = {}
         self._readers: defaultdict[Bit, list[Cell]] = defaultdict(list)
         for cell in self.cells:
-            for port, bit in inputs(cell):
-                if not NO_PATH.fullmatch(port):
-                    self._readers[bit].append(cell)
+            for _, bit in _inputs(cell):
+                self._readers[bit].append(cell)
             for port, bit in _ports(cell, "output"):
-                self.driver[bit] = cell, port
-        waits_for = {bit: self._before(cell) for bit, (cell, _) in self.driver.items()}
+                self._driver[bit] = cell, port
+        waits_for = {bit: self._before(cell) for bit, (cell, _) in self._driver.items()}
         self._order = list(TopologicalSorter(waits_for).static_order())
 
     def _before(self, cell: Cell) -> list[Bit]:
         """What its outputs wait for: those of a register for nothing."""
-        if cell["type"] != "TRELLIS_COMB":
-            return []
-        return [bit for port, bit in inputs(cell) if bit in self.driver and not NO_PATH.fullmatch(port)]
+        return [bit for _, bit in _inputs(cell) if bit in self._driver] if cell["type"] == "TRELLIS_COMB" else []
 
     def neighbours(self, cell: Cell) -> Iterator[Cell]:
         """The cells at the other ends of a cell's wires, clocks apart: one for each wire."""
-        for port, bit in inputs(cell):
-            if bit in self.driver and not NO_PATH.fullmatch(port):
-                yield self.driver[bit][0]
+        for _, bit in _inputs(cell):
+            if bit in self._driver:
+                yield self._driver[bit][0]
         for _, bit in _ports(cell, "output"):
             yield from self._readers[bit]
 
@@ -68,23 +64,23 @@ class Places:
         arrivals: dict[Bit, float] = {}
 
         def enters(cell: Cell, port: str, bit: Bit) -> float:
-            if NO_PATH.fullmatch(port) or (arrival := arrivals.get(bit, -inf)) == -inf:
+            if (arrival := arrivals.get(bit, -inf)) == -inf:
                 return -inf
-            driver, output = self.driver[bit]
+            driver, output = self._driver[bit]
             joined = (output, port) in {("F", "DI"), ("FCO", "FCI")}  # within a slice, or from one to the next
             return arrival + (0 if joined else wire_ps(tile(driver), tile(cell)))
 
         for bit in self._order:
-            cell, output = self.driver[bit]
+            cell, output = self._driver[bit]
             if cell["type"] in STARTS:
                 arrivals[bit] = _start(cell, output) if _clock(cell, output) == clock else -inf
             elif cell["type"] == "TRELLIS_COMB":
-                paths = (enters(cell, port, of) + _through(port, output) for port, of in inputs(cell))
+                paths = (enters(cell, port, of) + _through(port, output) for port, of in _inputs(cell))
                 arrivals[bit] = max(paths, default=-inf)
         ends = (
             enters(cell, port, bit)
             for cell in self.cells
-            for port, bit in inputs(cell)
+            for port, bit in _inputs(cell)
             if cell["type"] == "TRELLIS_RAMW" or (cell["type"] in STARTS and _clock(cell, port) == clock)
         )
         return max(0, max(ends, default=0))
@@ -106,9 +102,9 @@ def wire_ps(one: Tile, other: Tile) -> int:
     return 80 * (6 + max(dx - 5, 0) + max(dy - 5, 0) + 2 * (min(dx, 5) + min(dy, 5)))
 
 
-def inputs(cell: Cell) -> list[tuple[str, Bit]]:
-    """The inputs of a placed cell that are joined to a net, and to which."""
-    return _ports(cell, "input")
+def _inputs(cell: Cell) -> list[tuple[str, Bit]]:
+    """The inputs of a placed cell that paths lead to, and the net of each."""
+    return [(port, bit) for port, bit in _ports(cell, "input") if not NO_PATH.fullmatch(port)]
 
 
 def _ports(cell: Cell, direction: str) -> list[tuple[str, Bit]]:
@@ -118,12 +114,17 @@ def _ports(cell: Cell, direction: str) -> list[tuple[str, Bit]]:
 
 def _clock(cell: Cell, port: str) -> Bit | None:
     """What clocks a register, or one of the two ports of a block RAM."""
-    name = {"TRELLIS_FF": "CLK", "MULT18X18D": "CLK0"}.get(cell["type"]) or "CLK" + _SIDE.findall(port)[0]
+    name = {"TRELLIS_FF": "CLK", "MULT18X18D": "CLK0"}.get(cell["type"]) or f"CLK{_side(port)}"
     return next(iter(cell["connections"].get(name, [])), None)
 
 
+def _side(port: str) -> str:
+    """Of a block RAM's two ports the one that a pin belongs to: B for `DOB3`."""
+    return port.rstrip("0123456789")[-1]
+
+
 def _start(cell: Cell, output: str) -> int:
-    registered = cell["type"] == "DP16KD" and cell["parameters"][f"REGMODE_{output[2]}"] == "OUTREG"
+    registered = cell["type"] == "DP16KD" and cell["parameters"][f"REGMODE_{_side(output)}"] == "OUTREG"
     return OUTPUT_REGISTER if registered else STARTS[cell["type"]]
 
 

@@ -103,9 +103,8 @@ def route(
     The lowest seed that meets the clock is kept, or else the fastest: the same on every machine, however many run at
     once. The first runs alone, and shows how much memory a run takes. A `dense` design is placed with up to `PLACED`
     seeds, at once from the first, and only the best is routed, for the clock that its placement promises. Where the
-    first seed is farther than `REACH` from the clock, it is the only one. The routed
-    design is then in `top.<ending>`; every run leaves its log, `nextpnr_<seed>.log`. `progress` is told of nextpnr's
-    steps.
+    first seed is farther than `REACH` from the clock, it is the only one. The routed design is then in `top.<ending>`;
+    every run leaves its log, `nextpnr_<seed>.log`. `progress` is told of nextpnr's steps.
 
     Raises `Shortfall` as soon as the design is known to be too large, `toolchain.ToolError` if nextpnr fails.
     """

@@ -6,7 +6,6 @@ is solved exactly while all else stays where it is.
 """
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,8 +21,6 @@ GROUP = {"MULT18_0": 0, "MULT18_1": 1, "MULT18_4": 4, "MULT18_5": 5}
 
 STEEP = 8
 """The power of wires' delays of which the sum is made small: so the longest count most."""
-
-_SEAT = re.compile(r"X(\d+)/Y(\d+)/(\w+)")
 
 Seat = tuple[int, int, str]
 
@@ -59,10 +56,8 @@ def seat(placed: Path, clocks: Mapping[str, float]) -> dict[str, float]:
 
 def _group(cell: Cell) -> list[Seat]:
     """The seats of the group that it is in."""
-    found = _SEAT.fullmatch(cell["attributes"]["NEXTPNR_BEL"])
-    assert found is not None, cell
-    first = int(found[1]) - GROUP[found[3]]
-    return [(first + behind, int(found[2]), name) for name, behind in GROUP.items()]
+    (x, y), own = tile(cell), cell["attributes"]["NEXTPNR_BEL"].rpartition("/")[2]
+    return [(x - GROUP[own] + behind, y, name) for name, behind in GROUP.items()]
 
 
 def _costs(places: Places, cell: Cell, seats: list[Seat]) -> list[float]:
