@@ -112,11 +112,11 @@ def planned(qgraph, speed):
     return assemble(qgraph.name, chosen, budget, 100.0)
 
 
-SLOW = pytest.param(4, 200, marks=pytest.mark.slow)
+SLOW = [pytest.param(part, examples, marks=pytest.mark.slow) for part, examples in ((4, 200), ("floats", 40))]
 
 
 # Some parts, so that several processes share the work; one has layers in floating point.
-@pytest.mark.parametrize(("part", "examples"), [(0, 20), (1, 20), (2, 20), (3, 20), ("floats", 8), SLOW])
+@pytest.mark.parametrize(("part", "examples"), [(0, 20), (1, 20), (2, 20), (3, 20), ("floats", 8), *SLOW])
 def test_random_networks(part, examples):
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(network=networks(part == "floats"), speed=st.floats(0, 1), seed=st.integers(1, 2**32 - 1))
